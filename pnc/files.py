@@ -1,0 +1,90 @@
+"""Files that are either whole or absent: written beside their place, flushed, then renamed."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from pnc.errors import bad
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success it takes ``path``'s place, on failure it is removed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    scratch = Path(name)
+    try:
+        yield scratch
+        with open(scratch, "rb") as written:
+            os.fsync(written.fileno())
+        scratch.chmod(0o666 & ~_umask())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    with replacing(path) as scratch:
+        scratch.write_bytes(content)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write ``value`` as JSON, keys sorted, so that equal values give equal bytes."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file. Raises PncError naming the file if it is missing or damaged."""
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise bad(str(path), expected="a JSON file", found="no file") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise bad(str(path), expected="a JSON file", found=f"damaged text ({error})") from None
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None) -> None:
+    """Write tensors as safetensors. ``metadata`` values are kept as JSON in one entry, so the bytes are stable."""
+    notes = {"pnc": json.dumps(metadata, sort_keys=True)} if metadata is not None else None
+    content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, save(content, notes))
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read (tensors, metadata) back. Raises PncError if the file is missing, truncated or not safetensors."""
+    if not Path(path).is_file():
+        raise bad(str(path), expected="a safetensors file", found="no file")
+    try:
+        with safe_open(path, framework="pt") as opened:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+            notes = (opened.metadata() or {}).get("pnc", "{}")
+        return tensors, json.loads(notes)
+    except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError, ValueError) as error:
+        raise bad(str(path), expected="a whole safetensors file", found=f"a damaged one ({error})") from None
+
+
+def sha256(path: str | Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
