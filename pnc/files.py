@@ -54,6 +54,8 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise bad(str(path), expected="a JSON file", found="no file") from None
+    except OSError as error:
+        raise bad(str(path), expected="a JSON file", found=error.strerror) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise bad(str(path), expected="a JSON file", found=f"damaged text ({error})") from None
 

@@ -52,8 +52,11 @@ class Registry(Generic[T]):
     def _discover(self) -> None:
         if self._discovered:
             return
-        self._discovered = True
-        path = importlib.import_module(self._package).__path__
-        for module in pkgutil.iter_modules(path):
-            if not module.name.startswith("_"):
-                importlib.import_module(f"{self._package}.{module.name}")
+        self._discovered = True  # first, since a module may ask the registry while it is being imported
+        try:
+            for module in pkgutil.iter_modules(importlib.import_module(self._package).__path__):
+                if not module.name.startswith("_"):
+                    importlib.import_module(f"{self._package}.{module.name}")
+        except BaseException:
+            self._discovered = False
+            raise

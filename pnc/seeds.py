@@ -7,7 +7,7 @@ import torch
 
 def derive(seed: int, *purpose: object) -> int:
     """A 63-bit seed for one purpose, independent of every other purpose under the same ``seed``."""
-    text = "/".join(str(part) for part in (seed, *purpose))
+    text = repr([str(part) for part in (seed, *purpose)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 

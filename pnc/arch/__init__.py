@@ -1,6 +1,8 @@
 """Networks as a list of blocks and a head."""
 
-from pnc.arch._blocknet import BlockNet, Normalise, fingerprint
+from pnc.arch._blocknet import BlockNet, Normalise
+from pnc.arch._convert import as_blocknet
+from pnc.arch._fingerprint import fingerprint
 from pnc.arch._registry import (
     ARCHITECTURES,
     NetworkSpec,
@@ -17,6 +19,7 @@ __all__ = [
     "NetworkSpec",
     "Normalise",
     "architecture",
+    "as_blocknet",
     "build",
     "fingerprint",
     "load_network",

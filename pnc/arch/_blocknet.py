@@ -1,6 +1,5 @@
 """The shape every network has here: L blocks, global pooling, and a linear head."""
 
-import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -38,6 +37,7 @@ class BlockNet(nn.Module):
         super().__init__()
         if not blocks:
             raise bad("a network's blocks", expected="at least one block", found="none")
+        self.class_names: tuple[str, ...] | None = None
         self.blocks = nn.ModuleList(blocks)
         self.pool = nn.AdaptiveAvgPool2d(1) if pool is None else pool
         self.head = head
@@ -66,13 +66,3 @@ class BlockNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classify(self.run(x))
-
-
-def fingerprint(network: nn.Module) -> str:
-    """Hex SHA-256 over every parameter and buffer: names, types, shapes and bytes. It ignores the device."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        tensor = tensor.detach().cpu().contiguous()
-        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -1,15 +1,16 @@
 """Architectures by name: one file, one registered builder each."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pnc.arch._blocknet import BlockNet, Normalise
-from pnc.errors import bad
+from pnc.errors import PncError, bad
 from pnc.files import read_tensors, write_tensors
 from pnc.registry import Registry
 from pnc.seeds import derive
@@ -34,19 +35,33 @@ class NetworkSpec:
     size: int = 32
     width: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not 0 < self.width < math.inf:
+            raise bad("width", expected="a positive factor", found=self.width)
+        if not self.class_names:
+            raise bad("class names of a network", expected="at least one", found="none")
+        if len(self.std) != len(self.mean) or not all(value > 0 for value in self.std):
+            raise bad("std", expected=f"{len(self.mean)} positive numbers, one per channel", found=self.std)
+
     @property
     def channels(self) -> int:
         return len(self.mean)
 
 
 def build(spec: NetworkSpec, seed: int = 0) -> BlockNet:
-    """A freshly initialised network; the same ``seed`` gives the same weights, the global generator is untouched."""
-    if spec.width <= 0:
-        raise bad("width", expected="a positive factor", found=spec.width)
+    """A freshly initialised network, in eval mode.
+
+    The same ``seed`` gives the same weights, and the global generator is as before. Raises PncError for an
+    unknown architecture, listing the known ones.
+    """
     builder = ARCHITECTURES.get(spec.arch)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "init", spec.arch))
+        torch.default_generator.manual_seed(derive(seed, "init", spec.arch))
         network = builder(len(spec.class_names), spec.channels, spec.width)
+    for module in network.modules():
+        if isinstance(module, (nn.ReLU, nn.ReLU6)):
+            module.inplace = False  # features at block borders are used more than once
+    network.class_names = tuple(spec.class_names)
     network.blocks[0] = nn.Sequential(Normalise(spec.mean, spec.std), network.blocks[0])
     return network.eval()
 
@@ -64,18 +79,22 @@ def save_network(path: str | Path, network: BlockNet, spec: NetworkSpec) -> None
 def load_network(path: str | Path) -> tuple[BlockNet, NetworkSpec]:
     """Read a network back, in eval mode. Raises PncError for a damaged file or one that is not a network."""
     tensors, notes = read_tensors(path)
-    spec = _spec_from(notes, path)
-    network = build(spec)
     try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise bad(str(path), expected=f"the weights of {spec.arch}", found=f"others ({error})") from None
+        spec = NetworkSpec(**_fields(notes))
+        network = build(spec)
+    except (PncError, TypeError, AttributeError) as error:
+        raise bad(str(path), expected="a network saved by pnc", found=f"another file ({error})") from None
+    own = network.state_dict()
+    if other := sorted(name for name in own.keys() | tensors.keys() if _shape(own, name) != _shape(tensors, name)):
+        raise bad(str(path), expected=f"the weights of {spec.arch}", found=f"{len(other)} others, first {other[0]}")
+    network.load_state_dict(tensors)
     return network, spec
 
 
-def _spec_from(notes: dict[str, Any], path: str | Path) -> NetworkSpec:
-    listed: Sequence[str] = ("class_names", "mean", "std")
-    try:
-        return NetworkSpec(**{key: tuple(value) if key in listed else value for key, value in notes.items()})
-    except TypeError:
-        raise bad(str(path), expected="a network saved by pnc", found=f"metadata {sorted(notes)}") from None
+def _fields(notes: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no tuples: lists back to them."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in notes.items()}
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str) -> torch.Size | None:
+    return tensors[name].shape if name in tensors else None

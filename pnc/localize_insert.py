@@ -1,0 +1,228 @@
+"""Localise and insert: learn M, A and F_c for given positions R (Eq. 8; the inner loop of Algorithm 1).
+
+All positions are trained in one pass: the frozen trunks run once per batch and serve every R, the inputs are the
+same for each, and the parameters share nothing, so one position at a time gives the same result.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pnc import objective
+from pnc.adapter import Adapter
+from pnc.calibration import calibrate
+from pnc.candidate import Candidate, source_position, traverse
+from pnc.data import Images, as_float, augment
+from pnc.errors import bad
+from pnc.local_models import LocalModels
+from pnc.neighbourhood import perturb
+from pnc.seeds import derive, generator
+from pnc.settings import CloneSettings
+from pnc.tail import MaskedTail
+from pnc.task import CloneTask
+from pnc.train import Checkpoint, History, fit
+from pnc.widen import widen
+
+START_INPUTS = 1024
+HELD_OUT_INPUTS = 2048
+
+
+@dataclass(frozen=True)
+class Losses:
+    """A candidate's losses: the mean of each epoch, and on held-out pictures once trained and hardened."""
+
+    epochs: list[float]
+    converged: float
+
+
+def localize_insert(
+    task: CloneTask,
+    local_models: LocalModels,
+    settings: CloneSettings,
+    positions: Sequence[int],
+    *,
+    seed: int,
+    checkpoint: Checkpoint | None = None,
+    progress: bool = False,
+) -> dict[int, tuple[Candidate, Losses]]:
+    """Train, harden and calibrate one candidate per position R_t. Neither network changes.
+
+    ``local_models`` is G on ``task.all_samples``, with all of the source's outputs. Raises PncError for a
+    position that the target lacks, local models of other pictures, or a rehearsal without its samples.
+    """
+    _check(task, local_models, settings, positions)
+    training = _Training(task, local_models, settings, positions, seed)
+    epochs = training.fit(checkpoint, progress)
+    converged = training.held_out_losses()
+    for candidate in training.candidates:
+        calibrate(candidate, task, settings, seed)
+    return {
+        candidate.position: (candidate, Losses([means[index] for means in epochs], converged[index]))
+        for index, candidate in enumerate(training.candidates)
+    }
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Training or held-out pictures: D_t, G restricted to T_s, and D_o in the rehearsal regime."""
+
+    samples: Images
+    local: LocalModels
+    rehearsal: Images | None
+
+
+class _Training:
+    """One batch of Eq. 8 for every candidate at once."""
+
+    def __init__(
+        self, task: CloneTask, local_models: LocalModels, settings: CloneSettings, positions: Sequence[int], seed: int
+    ) -> None:
+        self.task = task
+        self.settings = settings
+        self.seed = seed
+        self.candidates = [_start(task, settings, position, seed) for position in positions]
+        local, count = local_models.select(task.classes), len(task.samples)
+        rehearsal = settings.regime == "rehearsal"
+        self.training = _Part(task.samples, local.slice(0, count), task.rehearsal if rehearsal else None)
+        self.held_out = _Part(
+            task.held_out, local.slice(count, len(local)), task.rehearsal_held_out if rehearsal else None
+        )
+
+    def fit(self, checkpoint: Checkpoint | None, progress: bool) -> History:
+        """Train all candidates, then binarise their masks."""
+        history = fit(
+            nn.ModuleList(candidate.learned() for candidate in self.candidates),
+            [group for candidate in self.candidates for group in candidate.groups(self.settings.score_rate)],
+            lambda indices, draws: self._losses(self.training, indices, draws),
+            self.settings.inputs_per_epoch,
+            self.settings.schedule,
+            seed=self.seed,
+            label="localise and insert",
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+        for candidate in self.candidates:
+            candidate.tail.harden()
+        return history
+
+    @torch.no_grad()
+    def held_out_losses(self) -> list[float]:
+        """The same losses on held-out pictures, masks hardened: what R* is chosen by."""
+        size = self.settings.schedule.batch
+        draws = generator(self.seed, "held-out losses")
+        starts = range(0, HELD_OUT_INPUTS, size)
+        losses = [self._losses(self.held_out, torch.arange(start, start + size), draws) for start in starts]
+        return torch.stack(losses).mean(0).tolist()
+
+    def _losses(self, part: _Part, indices: Tensor, draws: torch.Generator) -> Tensor:
+        """L_loc + L_ins [candidates] on one batch of perturbed pictures."""
+        chosen = indices % len(part.samples)
+        pictures = as_float(part.samples.pixels[chosen])
+        masks = torch.randint(len(part.local.masks), (len(chosen),), generator=draws)
+        near = perturb(pictures, part.local.masks[masks])
+        total = self._insertion(part, pictures, near, chosen, masks, draws)
+        if self.settings.localisation > 0:
+            total = total + self.settings.localisation * self._localisation(part, near, chosen, masks)
+        if part.rehearsal is not None:
+            total = total + self._rehearsal(part.samples, part.rehearsal, len(indices), draws)
+        return total
+
+    def _localisation(self, part: _Part, near: Tensor, chosen: Tensor, masks: Tensor) -> Tensor:
+        """L_loc: the masked source, on its own features, against g_i(b); on a quarter of the batch."""
+        some = slice(0, max(1, len(near) // 4))
+        entering, _ = traverse(self.task.source, near[some], {c.tail.start for c in self.candidates})
+        local = part.local.predict(chosen[some], masks[some])
+        classes, head = list(self.task.classes), self.task.source.head
+        weight, bias = head.weight[classes].detach(), head.bias[classes].detach()
+        outputs = [F.linear(c.tail(entering[c.tail.start]), weight, bias) for c in self.candidates]
+        return torch.stack([objective.localisation_loss(masked, local) for masked in outputs])
+
+    def _insertion(
+        self, part: _Part, pictures: Tensor, near: Tensor, chosen: Tensor, masks: Tensor, draws: torch.Generator
+    ) -> Tensor:
+        """L_ins: the clone against M_t and G (b · x), or M_t and M_s itself (widened pictures)."""
+        settings = self.settings
+        if settings.inputs == "neighbourhood":
+            inputs, new_teacher = near, part.local.predict(chosen, masks)
+        else:
+            inputs = widen(pictures, draws)
+            new_teacher = self._source_scores(inputs)
+        outputs = self._outputs(inputs)
+        if settings.insertion == "labels":
+            labels = part.samples.labels[chosen] + self.task.target.classes
+            return torch.stack([objective.cross_entropy(old, new, labels) for old, new in outputs])
+        loss = {
+            "joint": objective.joint_distillation,
+            "two_softmax": objective.two_softmax_distillation,
+        }[settings.insertion]
+        return torch.stack([loss(old, new, old, new_teacher) for old, new in outputs])
+
+    def _rehearsal(self, samples: Images, rehearsal: Images, count: int, draws: torch.Generator) -> Tensor:
+        """Joint cross-entropy on D_t ∪ D_o: G's share for the new classes on D_t, none of it on D_o."""
+        drawn = torch.randint(len(samples) + len(rehearsal), (count,), generator=draws)
+        new, old = drawn[drawn < len(samples)], drawn[drawn >= len(samples)] - len(samples)
+        pixels = torch.cat([samples.pixels[new], rehearsal.pixels[old]])
+        inputs = augment(as_float(pixels), draws, crop=2, flip=False, rotation=10)
+        is_new = torch.cat([torch.ones(len(new)), torch.zeros(len(old))]).to(inputs)
+        outputs = self._outputs(inputs)
+        teacher_new = self._source_scores(inputs)
+        targets = objective.gated_targets(outputs[0][0], is_new, teacher_new)
+        return torch.stack([objective.cross_entropy(old_logits, new, targets) for old_logits, new in outputs])
+
+    @torch.no_grad()
+    def _source_scores(self, inputs: Tensor) -> Tensor:
+        return objective.source_scores(self.task.source(inputs), self.task.classes, self.settings.rest_weight)
+
+    def _outputs(self, inputs: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """(old logits, new logits) of every candidate."""
+        target = self.task.target
+        entering, embedding = traverse(target, inputs, {c.position for c in self.candidates})
+        old = target.head(embedding).detach()
+        return [(old, candidate(entering[candidate.position], embedding)) for candidate in self.candidates]
+
+
+def _start(task: CloneTask, settings: CloneSettings, position: int, seed: int) -> Candidate:
+    """A candidate before training: A in closed form, scores from filter norms, F_c from the source's rows."""
+    source, target = task.source, task.target
+    start = source_position(position, len(target), len(source))
+    h_t, h_s = next(_feature_pairs(task, position, start, seed))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive(seed, "adapter", position))
+        size = (int(h_s.shape[2]), int(h_s.shape[3]))
+        adapter = Adapter(h_t.shape[1], h_s.shape[1], size, relu=bool(h_s.min() >= 0))
+    if settings.start == "ridge":
+        adapter.start_from(_feature_pairs(task, position, start, seed))
+    tail = MaskedTail(source, start, settings.keep, settings.reading)
+    weight, bias = objective.source_rows(source.head, task.classes, settings.rest_weight)
+    rows = nn.Linear(target.head.in_features + source.head.in_features, len(task.classes))
+    with torch.no_grad():
+        rows.weight.zero_()
+        rows.weight[:, target.head.in_features :] = weight
+        rows.bias.copy_(bias)
+    return Candidate(position, adapter, tail, rows).to(task.samples.pixels.device)
+
+
+def _feature_pairs(task: CloneTask, position: int, start: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Both networks' features where the module plugs in, on D_t and on widened pictures made from it."""
+    draws = generator(seed, "adapter inputs")
+    for batch in torch.arange(START_INPUTS).split(128):
+        pictures = as_float(task.samples.pixels[batch % len(task.samples)])
+        for inputs in (pictures, widen(pictures, draws)):
+            h_t, _ = traverse(task.target, inputs, {position})
+            h_s, _ = traverse(task.source, inputs, {start})
+            yield h_t[position], h_s[start]
+
+
+def _check(task: CloneTask, local_models: LocalModels, settings: CloneSettings, positions: Sequence[int]) -> None:
+    wrong = [position for position in positions if not 0 <= position < len(task.target)]
+    if wrong or not positions:
+        raise bad("positions R", expected=f"blocks of the target, 0…{len(task.target) - 1}", found=list(positions))
+    if len(local_models) != len(task.samples) + len(task.held_out):
+        raise bad(
+            "local models G", expected=f"{len(task.samples) + len(task.held_out)} pictures", found=len(local_models)
+        )
+    if settings.regime == "rehearsal" and (task.rehearsal is None or task.rehearsal_held_out is None):
+        raise bad("regime rehearsal", expected="samples of the target's classes (D_o)", found="none")

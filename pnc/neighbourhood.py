@@ -1,0 +1,62 @@
+"""The neighbourhood b · x of a picture, and the weights Π_b (main paper 3.2; supplement Eqs. 2 and 3)."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pnc.errors import bad
+from pnc.seeds import generator
+
+Kernel = Literal["lime", "literal"]
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """``grid`` × ``grid`` patches (H), ``masks`` random masks (|B|), kernel width ``sigma``.
+
+    ``kernel`` "lime" is √exp(−(1 − cos(b, 1))² / σ²), which falls with the distance from the picture;
+    "literal" is the supplement's Eq. 3, exp(−√(cos(b, 1) / σ²)), which grows with it.
+    """
+
+    grid: int = 4
+    masks: int = 100
+    sigma: float = 0.25
+    kernel: Kernel = "lime"
+
+    def __post_init__(self) -> None:
+        if self.kernel not in get_args(Kernel):
+            raise bad("kernel", expected=f"one of {', '.join(get_args(Kernel))}", found=repr(self.kernel))
+        for name, value in (("grid", self.grid), ("masks", self.masks), ("sigma", self.sigma)):
+            if value <= 0:
+                raise bad(name, expected="a positive number", found=value)
+
+    def draw(self, seed: int) -> Tensor:
+        """The shared mask set B, [masks, grid²] of 0 and 1."""
+        shape = (self.masks, self.grid**2)
+        return torch.randint(0, 2, shape, generator=generator(seed, "B")).float()
+
+    def weights(self, masks: Tensor) -> Tensor:
+        """Π [masks] of B [masks, grid²]. cos(b, 1) = √(share of patches kept)."""
+        cosine = masks.mean(dim=1).sqrt()
+        if self.kernel == "literal":
+            return torch.exp(-(cosine / self.sigma**2).sqrt())
+        return torch.exp(-((1 - cosine) ** 2) / self.sigma**2).sqrt()
+
+
+def perturb(pictures: Tensor, masks: Tensor) -> Tensor:
+    """b · x: patches with b = 0 take their own mean colour (supplement, Eq. 2).
+
+    ``pictures`` [N, C, H, W] and ``masks`` [N, grid²], one mask per picture; returns [N, C, H, W].
+    Raises PncError when the grid does not divide the picture.
+    """
+    grid = math.isqrt(masks.shape[1])
+    size = pictures.shape[-2:]
+    if size[0] % grid or size[1] % grid:
+        raise bad("picture size", expected=f"a multiple of the {grid}×{grid} grid", found=f"{size[0]}×{size[1]}")
+    means = F.interpolate(F.adaptive_avg_pool2d(pictures, grid), size=size, mode="nearest")
+    kept = F.interpolate(masks.view(-1, 1, grid, grid).to(pictures), size=size, mode="nearest")
+    return torch.lerp(means, pictures, kept)
