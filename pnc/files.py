@@ -4,14 +4,10 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
 
 from pnc.errors import bad
 
@@ -58,26 +54,6 @@ def read_json(path: str | Path) -> Any:
         raise bad(str(path), expected="a JSON file", found=error.strerror) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise bad(str(path), expected="a JSON file", found=f"damaged text ({error})") from None
-
-
-def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None) -> None:
-    """Write tensors as safetensors. ``metadata`` values are kept as JSON in one entry, so the bytes are stable."""
-    notes = {"pnc": json.dumps(metadata, sort_keys=True)} if metadata is not None else None
-    content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_bytes(path, save(content, notes))
-
-
-def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read (tensors, metadata) back. Raises PncError if the file is missing, truncated or not safetensors."""
-    if not Path(path).is_file():
-        raise bad(str(path), expected="a safetensors file", found="no file")
-    try:
-        with safe_open(path, framework="pt") as opened:
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
-            notes = (opened.metadata() or {}).get("pnc", "{}")
-        return tensors, json.loads(notes)
-    except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError, ValueError) as error:
-        raise bad(str(path), expected="a whole safetensors file", found=f"a damaged one ({error})") from None
 
 
 def sha256(path: str | Path) -> str:

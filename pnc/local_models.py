@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from pnc.data import as_float
 from pnc.errors import bad
-from pnc.files import read_tensors, write_tensors
 from pnc.neighbourhood import Neighbourhood, perturb
 from pnc.progress import track
+from pnc.tensors import read_tensors, write_tensors
 
 
 @dataclass(frozen=True)

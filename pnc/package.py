@@ -83,7 +83,8 @@ class ClonePackage:
         tensors |= {f"F_c.{name}": tensor for name, tensor in self.rows.items()}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
         notes = json.dumps({"info": asdict(self.info), "filters": filters}, sort_keys=True)
-        return save(tensors, {"pnc": notes, "sha256": _checksum(tensors, notes)})
+        # One metadata entry: safetensors writes several in no fixed order.
+        return save(tensors, {"pnc": json.dumps([_checksum(tensors, notes), notes])})
 
 
 _DAMAGE = (SafetensorError, ValueError, KeyError, TypeError, IndexError, RuntimeError, OverflowError)
@@ -91,10 +92,10 @@ _DAMAGE = (SafetensorError, ValueError, KeyError, TypeError, IndexError, Runtime
 
 def _parse(content: bytes) -> ClonePackage:
     tensors = load(content)
-    metadata = _metadata(content)
-    if metadata["sha256"] != _checksum(tensors, metadata["pnc"]):
+    checksum, text = json.loads(_metadata(content)["pnc"])
+    if checksum != _checksum(tensors, text):
         raise PncError("checksum does not fit")
-    notes = json.loads(metadata["pnc"])
+    notes = json.loads(text)
     fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in notes["info"].items()}
     info = PackageInfo(**fields)
     if info.format != FORMAT:

@@ -32,11 +32,6 @@ def search(
     }
 
 
-def best_position(losses: Mapping[int, float]) -> int:
-    """R* = argmin loss^R (Algorithm 1, line 22); of equal losses the larger R, the smaller module."""
-    return min(losses, key=lambda position: (losses[position], -position))
-
-
 def converged_losses(packages: Mapping[int, ClonePackage]) -> dict[int, float]:
     return {position: package.info.provenance["loss"] for position, package in packages.items()}
 

@@ -52,7 +52,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run keeps its state, at most every ``seconds``; the file goes when the run is through."""
+    """Where a run keeps its state: at most every ``seconds``, and once it is through. Its owner removes the file."""
 
     path: Path
     seconds: float = 15.0
@@ -91,11 +91,10 @@ def fit(
         history.append((torch.as_tensor(total) / samples).tolist())
         if not all(map(math.isfinite, history[-1])):
             raise bad(f"{label}: loss in epoch {epoch + 1}", expected="a finite number", found=history[-1])
-        if checkpoint is not None and time.monotonic() - saved >= checkpoint.seconds:
+        due = time.monotonic() - saved >= (checkpoint.seconds if checkpoint else math.inf)
+        if checkpoint is not None and (due or len(history) == schedule.epochs):
             _save(checkpoint, module, optimiser, history)
             saved = time.monotonic()
-    if checkpoint is not None:
-        checkpoint.path.unlink(missing_ok=True)
     return history
 
 

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pnc.errors import PncError
-from pnc.files import read_json, read_tensors, replacing, sha256, write_bytes, write_json, write_tensors, write_text
+from pnc.files import read_json, replacing, sha256, write_bytes, write_json, write_text
+from pnc.tensors import read_tensors, write_tensors
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from pnc.data._images import resize
@@ -58,6 +58,8 @@ def _decode_one(picture: Encoded, size: int | None) -> Tensor:
             pixels = torch.from_numpy(np.array(opened.convert("RGB"))).permute(2, 0, 1)
     except PncError:
         raise
+    except UnidentifiedImageError:
+        raise bad(name, expected=f"a picture ({', '.join(FORMATS)})", found="other or damaged bytes") from None
     except Exception as error:  # Pillow's decoders raise a dozen types on damaged bytes
         raise bad(name, expected="a whole picture", found=f"damaged bytes ({error})") from None
     return pixels if size is None else resize(pixels.unsqueeze(0), size)[0]

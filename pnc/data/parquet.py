@@ -2,6 +2,7 @@
 
 ``dataset`` is a folder under the root with ``train.parquet`` and ``test.parquet``, or the hub's shards
 (``train-00000-of-00002.parquet``, ..., there or under ``data/``); or an http(s) URL with ``{split}`` in it.
+Page checksums are verified where a file has them.
 """
 
 import json
@@ -71,9 +72,11 @@ def read_shard(path: Path, name: str) -> Shard:
 @contextmanager
 def _files(spec: DataSpec, split: Split, root: Path | None) -> Iterator[list[tuple[Path, str]]]:
     """The split's files, each with the name it has in errors."""
-    if (spec.dataset or "").startswith(("http://", "https://")):
-        with downloaded(_url(str(spec.dataset), split)) as path:
-            yield [(path, _url(str(spec.dataset), split))]
+    dataset = spec.dataset or ""
+    if dataset.startswith(("http://", "https://")):
+        url = _url(dataset, split)
+        with downloaded(url) as path:
+            yield [(path, url)]
     else:
         yield [(path, str(path)) for path in _shard_paths(dataset_folder(spec, root), split)]
 

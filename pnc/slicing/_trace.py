@@ -51,7 +51,8 @@ def trace(tail: nn.Module, h: Tensor) -> Trace:
         with torch.no_grad():
             recorder.run(h)
     except RuntimeError as error:
-        raise bad("example", expected="features that the tail takes", found=f"{list(h.shape)} ({error})") from None
+        reason = str(error).splitlines()[0]
+        raise bad("example", expected="features that the tail takes", found=f"{list(h.shape)} ({reason})") from None
     return Trace(tail, graph, recorder.values)
 
 

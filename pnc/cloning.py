@@ -10,7 +10,8 @@ from pnc.data import Images, holdout
 from pnc.errors import bad
 from pnc.local_models import fit_local_models
 from pnc.package import ClonePackage
-from pnc.search import best_position, converged_losses, search
+from pnc.search import converged_losses, search
+from pnc.selection import best_position
 from pnc.settings import CloneSettings
 from pnc.task import CloneTask
 from pnc.twin import Twin

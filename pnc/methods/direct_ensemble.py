@@ -1,0 +1,42 @@
+"""Both networks side by side: the target's logits and the source's logits for T_s."""
+
+import torch
+from torch import Tensor, nn
+
+from pnc.arch import BlockNet
+from pnc.calibration import quantile_offset
+from pnc.evaluate import Classifier, joint, predict
+from pnc.methods._registry import MethodTask, method
+from pnc.objective import source_scores
+
+
+class Ensemble(nn.Module):
+    """[M_t(x) | scores of T_s by M_s(x) + δ]."""
+
+    def __init__(self, task: MethodTask, rest_weight: float = 0.0) -> None:
+        super().__init__()
+        self.target: BlockNet = task.target
+        self.source: BlockNet = task.clone.source
+        self.classes = task.clone.classes
+        self.rest_weight = rest_weight
+        self.delta = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        new = source_scores(self.source(x), self.classes, self.rest_weight)
+        return torch.cat([self.target(x), new + self.delta], dim=1)
+
+
+@method("direct_ensemble", row="Direct Ensemble")
+def direct_ensemble(task: MethodTask) -> Classifier:
+    """The paper's baseline: logits put together as they are."""
+    return joint(Ensemble(task), task.old_classes)
+
+
+@method("direct_ensemble_calibrated", row="Direct Ensemble (calibrated)")
+def direct_ensemble_calibrated(task: MethodTask) -> Classifier:
+    """With PNC's own calibration: its scores, and one offset δ from held-out D_t."""
+    ensemble = Ensemble(task, task.settings.rest_weight)
+    logits = predict(ensemble, task.clone.held_out.pixels)
+    old, new = logits[:, : task.old_classes], logits[:, task.old_classes :]
+    ensemble.delta = quantile_offset(old, new, task.settings.q)
+    return joint(ensemble, task.old_classes)

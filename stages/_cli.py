@@ -1,0 +1,19 @@
+"""A stage's command line. No torch: some stages do without it, and it takes seconds to load."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pnc.errors import PncError
+
+
+def run(main: Callable[[argparse.Namespace], None], *arguments: str) -> None:
+    """Run a stage's ``main`` with required ``--arguments``; bad input ends it with one line on stderr."""
+    parser = argparse.ArgumentParser(prog=Path(sys.argv[0]).stem, description=main.__doc__)
+    for name in arguments:
+        parser.add_argument(f"--{name}", required=True)
+    try:
+        main(parser.parse_args())
+    except PncError as error:
+        sys.exit(f"{parser.prog}: {error}")

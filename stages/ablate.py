@@ -1,0 +1,48 @@
+"""The ablation without localisation: the whole tail of the source, unmasked, searched over R and evaluated."""
+
+import argparse
+from pathlib import Path
+
+from pnc.bench.suite import seeds_of
+from pnc.local_models import LocalModels
+from pnc.search import converged_losses, search
+from pnc.selection import best_position
+from stages._bench import Bench, Record, Setting, checkpoint, scratch
+from stages._cli import run
+
+METHODS = ("pnc_without_local", "pnc_f_without_local")
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Train and measure unmasked clones of one scale and regime for a group of seeds."""
+    bench = Bench.open(arguments.suite)
+    train, test = bench.images("train"), bench.images("test")
+    records: list[Record] = []
+    with scratch("ablate", vars(arguments), bench.suite.values) as folder:
+        for seed in seeds_of(arguments.seeds):
+            records += _records(Setting(bench, arguments.scale, arguments.regime, seed, train, test), folder)
+    bench.write_scores(bench.suite.scores("ablate", arguments.scale, arguments.regime, arguments.seeds), records)
+
+
+def _records(setting: Setting, folder: Path) -> list[Record]:
+    bench, seed = setting.bench, setting.seed
+    task = setting.task
+    packages = search(
+        task,
+        LocalModels.load(bench.suite.local_models(setting.scale, seed)),
+        bench.settings(setting.regime, keep=1.0),
+        task.samples.class_names,
+        positions=bench.suite.positions,
+        seed=seed,
+        checkpoint=checkpoint(folder, "search", seed),
+        progress=True,
+    )
+    chosen = best_position(converged_losses(packages))
+    trained = {"packages": {"unmasked": packages}, "chosen": {"unmasked": chosen}}
+    records = [record for name in METHODS for record in setting.measure(name, folder, **trained)]
+    size = {"position": chosen, "package_bytes": packages[chosen].nbytes}
+    return records + setting.records("PNC (w/o Local)", size)
+
+
+if __name__ == "__main__":
+    run(main, "suite", "scale", "regime", "seeds")

@@ -1,0 +1,22 @@
+"""What the tests share: few threads, unhurried property tests, and the real data where they are at hand."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(2)
+settings.register_profile("pnc", deadline=None)
+settings.load_profile("pnc")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with mnist/, cifar10/, ...: PNC_DATA, or shared/data beside the repository."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    root = Path(os.environ.get("PNC_DATA") or beside)
+    if not (root / "mnist" / "test.parquet").is_file():
+        pytest.skip("no real data: PNC_DATA names no folder with mnist/test.parquet, nor does ../shared/data")
+    return root
