@@ -27,10 +27,6 @@ class LocalModels:
     def __len__(self) -> int:
         return len(self.theta)
 
-    def select(self, classes: tuple[int, ...]) -> "LocalModels":
-        """f_t: only the outputs of ``classes``."""
-        return LocalModels(self.theta[:, :, list(classes)], self.masks)
-
     def slice(self, start: int, stop: int) -> "LocalModels":
         """The local models of pictures start…stop−1."""
         return LocalModels(self.theta[start:stop], self.masks)

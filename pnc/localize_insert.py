@@ -67,7 +67,7 @@ def localize_insert(
 
 @dataclass(frozen=True)
 class _Part:
-    """Training or held-out pictures: D_t, G restricted to T_s, and D_o in the rehearsal regime."""
+    """Training or held-out pictures: D_t, G around them, and D_o in the rehearsal regime."""
 
     samples: Images
     local: LocalModels
@@ -84,12 +84,10 @@ class _Training:
         self.settings = settings
         self.seed = seed
         self.candidates = [_start(task, settings, position, seed) for position in positions]
-        local, count = local_models.select(task.classes), len(task.samples)
-        rehearsal = settings.regime == "rehearsal"
-        self.training = _Part(task.samples, local.slice(0, count), task.rehearsal if rehearsal else None)
-        self.held_out = _Part(
-            task.held_out, local.slice(count, len(local)), task.rehearsal_held_out if rehearsal else None
-        )
+        count, rehearsal = len(task.samples), settings.regime == "rehearsal"
+        seen, held_out = local_models.slice(0, count), local_models.slice(count, len(local_models))
+        self.training = _Part(task.samples, seen, task.rehearsal if rehearsal else None)
+        self.held_out = _Part(task.held_out, held_out, task.rehearsal_held_out if rehearsal else None)
 
     def fit(self, checkpoint: Checkpoint | None, progress: bool) -> History:
         """Train all candidates, then binarise their masks."""
@@ -134,8 +132,8 @@ class _Training:
         """L_loc: the masked source, on its own features, against g_i(b); on a quarter of the batch."""
         some = slice(0, max(1, len(near) // 4))
         entering, _ = traverse(self.task.source, near[some], {c.tail.start for c in self.candidates})
-        local = part.local.predict(chosen[some], masks[some])
         classes, head = list(self.task.classes), self.task.source.head
+        local = part.local.predict(chosen[some], masks[some])[:, classes]
         weight, bias = head.weight[classes].detach(), head.bias[classes].detach()
         outputs = [F.linear(c.tail(entering[c.tail.start]), weight, bias) for c in self.candidates]
         return torch.stack([objective.localisation_loss(masked, local) for masked in outputs])
@@ -146,10 +144,11 @@ class _Training:
         """L_ins: the clone against M_t and G (b · x), or M_t and M_s itself (widened pictures)."""
         settings = self.settings
         if settings.inputs == "neighbourhood":
-            inputs, new_teacher = near, part.local.predict(chosen, masks)
+            inputs, answers = near, part.local.predict(chosen, masks)
         else:
             inputs = widen(pictures, draws)
-            new_teacher = self._source_scores(inputs)
+            answers = self._ask_source(inputs)
+        new_teacher = objective.source_scores(answers, self.task.classes, settings.rest_weight)
         outputs = self._outputs(inputs)
         if settings.insertion == "labels":
             labels = part.samples.labels[chosen] + self.task.target.classes
@@ -168,13 +167,13 @@ class _Training:
         inputs = augment(as_float(pixels), draws, crop=2, flip=False, rotation=10)
         is_new = torch.cat([torch.ones(len(new)), torch.zeros(len(old))]).to(inputs)
         outputs = self._outputs(inputs)
-        teacher_new = self._source_scores(inputs)
+        teacher_new = self._ask_source(inputs)[:, list(self.task.classes)]
         targets = objective.gated_targets(outputs[0][0], is_new, teacher_new)
         return torch.stack([objective.cross_entropy(old_logits, new, targets) for old_logits, new in outputs])
 
     @torch.no_grad()
-    def _source_scores(self, inputs: Tensor) -> Tensor:
-        return objective.source_scores(self.task.source(inputs), self.task.classes, self.settings.rest_weight)
+    def _ask_source(self, inputs: Tensor) -> Tensor:
+        return self.task.source(inputs)
 
     def _outputs(self, inputs: Tensor) -> list[tuple[Tensor, Tensor]]:
         """(old logits, new logits) of every candidate."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+import pnc
 from pnc.arch import BlockNet, NetworkSpec, load_network
 from pnc.bench.provenance import device_name
 from pnc.bench.suite import Suite, load_suite
@@ -26,6 +27,8 @@ from pnc.train import Checkpoint, Schedule
 
 SCRATCH = Path(".scratch")
 Record = dict[str, Any]
+# What every score depends on; not the seeds, nor which other methods there are.
+SETTINGS = ("dataset", "data", "networks", "pretrain", "samples", "clone", "finetune")
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,11 @@ class Bench:
         source, target = self.network("source", seed)[0], self.network("target", seed)[0]
         return CloneTask(source, target, tuple(self.suite.scales[scale]), *new, *old)
 
-    def write_scores(self, path: Path, records: list[Record]) -> None:
-        """A stage's numbers with what they were measured under."""
-        write_json(path, {"scores": records, "settings": self.suite.values, "device": device()})
+    def write_scores(self, path: Path, records: list[Record], scale: str, *more: str) -> None:
+        """A stage's numbers with the settings behind them: those of every score, and the keys ``more``."""
+        values = self.suite.values
+        settings = {key: values[key] for key in (*SETTINGS, *more)} | {"classes": self.suite.scales[scale]}
+        write_json(path, {"scores": records, "settings": settings, "device": device()})
 
 
 @dataclass(frozen=True)
@@ -144,12 +149,14 @@ class Setting:
 
 @contextmanager
 def scratch(stage: str, *key: object) -> Iterator[Path]:
-    """A folder for unfinished work, named by a hash of what the work depends on; gone once it is through.
+    """A folder for unfinished work, named by a hash of ``key`` and of pnc's code; gone once the work is through.
 
-    A stage that was killed finds its checkpoints here; after a change of parameters or inputs it does not.
+    A stage that was killed finds its checkpoints here; after a change of parameters, inputs or code it does not.
     """
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    folder = SCRATCH / f"{stage}-{digest}"
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode())
+    for path in sorted(Path(pnc.__path__[0]).rglob("*.py")):
+        digest.update(path.read_bytes())
+    folder = SCRATCH / f"{stage}-{digest.hexdigest()[:16]}"
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -21,7 +21,8 @@ def main(arguments: argparse.Namespace) -> None:
     with scratch("ablate", vars(arguments), bench.suite.values) as folder:
         for seed in seeds_of(arguments.seeds):
             records += _records(Setting(bench, arguments.scale, arguments.regime, seed, train, test), folder)
-    bench.write_scores(bench.suite.scores("ablate", arguments.scale, arguments.regime, arguments.seeds), records)
+    path = bench.suite.scores("ablate", arguments.scale, arguments.regime, arguments.seeds)
+    bench.write_scores(path, records, arguments.scale, "local_models", "positions")
 
 
 def _records(setting: Setting, folder: Path) -> list[Record]:

@@ -16,7 +16,7 @@ def main(arguments: argparse.Namespace) -> None:
     with scratch("baseline", vars(arguments), bench.suite.values) as folder:
         for seed in seeds_of(arguments.seeds):
             records += Setting(bench, scale, regime, seed, train, test).measure(name, folder)
-    bench.write_scores(bench.suite.scores("baseline", name, scale, arguments.seeds), records)
+    bench.write_scores(bench.suite.scores("baseline", name, scale, arguments.seeds), records, scale)
 
 
 if __name__ == "__main__":

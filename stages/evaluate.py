@@ -22,7 +22,8 @@ def main(arguments: argparse.Namespace) -> None:
         for seed in seeds_of(arguments.seeds):
             setting = Setting(bench, arguments.scale, arguments.regime, seed, train, test)
             records += _records(setting, selection[str(seed)], folder)
-    bench.write_scores(bench.suite.scores("evaluate", arguments.scale, arguments.regime, arguments.seeds), records)
+    path = bench.suite.scores("evaluate", arguments.scale, arguments.regime, arguments.seeds)
+    bench.write_scores(path, records, arguments.scale, "local_models", "positions")
 
 
 def _records(setting: Setting, selected: dict, folder: Path) -> list[Record]:

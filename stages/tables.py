@@ -47,8 +47,8 @@ def _slips(printed: pd.DataFrame, **identity: str) -> Iterator[str]:
     """Notes on the paper's averages in Table 1 that its own Ori and Tar do not give."""
     for slip in paper.slips(printed).to_dict("records"):
         if slip["table"] == "T1" and all(slip[name] == text for name, text in identity.items()):
-            where = f"{slip['row']}, {slip['scale']}"
-            yield f"The paper prints Avg {slip['printed']} for {where}; its Ori and Tar give {slip['recomputed']:.2f}."
+            where, given = f"{slip['row']}, {slip['scale']}", f"{slip['recomputed']:.2f}"
+            yield f"The paper prints Avg {slip['printed']} for {where}; its Ori and Tar give {given}."
 
 
 if __name__ == "__main__":

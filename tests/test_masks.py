@@ -17,7 +17,7 @@ from pnc.tail import MaskedTail, count_filters, kept_parameters
 from pnc.twin import Twin
 
 finite = st.floats(-1e6, 1e6, width=32)
-quick = settings(deadline=None, max_examples=25)
+quick = settings(max_examples=25)
 score_lists = st.lists(finite, min_size=1, max_size=40).map(torch.tensor)
 
 

@@ -93,7 +93,7 @@ def test_every_architecture_sliced_at_every_position_equals_its_masked_self(arch
         assert relative_error(tail, sliced, h) < 1e-5, (start, reading)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     arch=st.sampled_from(["lenet5", "plain_cnn", "resnetc20", "shufflenetv2"]),
     back=st.integers(1, 3),
@@ -196,6 +196,14 @@ def test_pooling_to_more_than_one_place_keeps_the_order_of_the_embedding() -> No
     sliced = slice_tail(tail, h[:1])
     assert sliced(h).shape == (2, 24)
     assert relative_error(tail, sliced, h) < 1e-5
+
+
+def test_a_tail_without_layers_is_sliced_to_itself() -> None:
+    blocks = [nn.Conv2d(3, 6, 3), nn.Sequential(nn.BatchNorm2d(6), nn.ReLU())]
+    network = randomise_norms(BlockNet(blocks, nn.Linear(6, 2)))
+    h = features(network, 1, size=8)
+    tail = MaskedTail(network, 1, 0.3)
+    assert relative_error(tail, slice_tail(tail, h[:1]), h) < 1e-5
 
 
 def test_a_slice_holds_copies_of_just_the_kept_filters_and_their_alive_inputs() -> None:

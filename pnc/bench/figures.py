@@ -57,7 +57,7 @@ def positions(cells: pd.DataFrame) -> Figure:
     every = every.assign(position=every["row"].map(_position))
     scales, with_loss = _scales(every), bool((every["metric"] == "loss").any())
     heights = [2, 1] if with_loss else [2]
-    figure = Figure(figsize=(1 + 3.6 * len(scales), 1 + 1.6 * sum(heights)), layout="constrained")
+    figure = Figure(figsize=(max(7, 1 + 3.6 * len(scales)), 1 + 1.6 * sum(heights)), layout="constrained")
     panels = figure.subplots(
         len(heights), len(scales), sharex=True, sharey="row", squeeze=False, height_ratios=heights
     )

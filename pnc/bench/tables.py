@@ -166,7 +166,7 @@ def _every_position(cells: pd.DataFrame) -> pd.DataFrame:
     for _, group in chosen.groupby("regime"):
         positions = _records(group[group["metric"] == "position"].sort_values("scale", ascending=False))
         which = ", ".join(f"{_text(cell)} ({cell['scale']})" for cell in positions)
-        found.append(group[group["metric"].isin(ACCURACIES)].assign(row=f"chosen R = {which}"))
+        found.append(group[group["metric"].isin(ACCURACIES)].assign(row=f"chosen R = {which or '?'}"))
     return pd.concat(found, ignore_index=True)
 
 

@@ -59,7 +59,7 @@ def slice_tail(tail: MaskedTail, example: Tensor) -> SlicedTail:
     with torch.no_grad():
         body = _slice(wide, example[:1].shape)
         _verify(wide, body, example[:1].to("cpu", torch.float64))
-    like = next(iter(tail.masked_layers()))[1].layer.weight
+    like = next(tail.parameters(), example)
     return SlicedTail(body.to(like.device, like.dtype), example.shape[1:])
 
 

@@ -1,0 +1,41 @@
+# Everything a newcomer needs: `make demo` and `make test`. Both install what is missing into .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Waiting threads sleep: on a busy machine spinning ones cost twentyfold.
+export OMP_WAIT_POLICY ?= PASSIVE
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint types unit regression clean
+
+demo: $(VENV)/installed
+	dvc repro --quiet tables@digits figures@digits
+	python -m stages.show --suite digits
+
+test: lint types unit
+
+lint: $(VENV)/installed
+	ruff check .
+	ruff format --check .
+
+types: $(VENV)/installed
+	mypy
+
+unit: $(VENV)/installed
+	pytest
+
+# Recompute the digits suite and compare it with the numbers of BASE.
+BASE ?= HEAD
+regression: $(VENV)/installed
+	dvc repro --quiet tables@digits
+	python -m flows.regression --base $(BASE) --suite digits
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python: expected 3.11 or newer, found " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	pip install --quiet --requirement requirements.lock
+	pip install --quiet --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf artifacts .scratch
