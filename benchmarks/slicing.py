@@ -7,16 +7,15 @@ medians of the rounds' ratios, so that a machine that slows down for a while slo
 """
 
 import argparse
-import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 
 import torch
 from torch import Tensor, nn
 
 from pnc.arch import BlockNet, NetworkSpec, build
+from pnc.bench.provenance import device_name
 from pnc.seeds import generator
 from pnc.slicing import slice_tail, tail_cost
 from pnc.tail import MaskedTail
@@ -34,7 +33,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(f"{machine()}, torch {torch.__version__}, {options.threads} thread(s), n = {options.rounds} rounds,")
+    print(f"{device_name()}, torch {torch.__version__}, {options.threads} thread(s), n = {options.rounds} rounds,")
     print(f"{options.batch} pictures of 32×32, width 1, float32, keep = {options.keep}; MACs and parameters are")
     print("those of the sliced tail over the full one's; error is |sliced − masked| over the largest |masked|\n")
     print(f"| {HEADER} |\n|" + "---|" * len(HEADER.split("|")))
@@ -57,8 +56,8 @@ def row(arch: str, network: BlockNet, start: int, options: argparse.Namespace) -
     macs, parameters = (costs[0][key] / costs[1][key] for key in ("macs", "parameters"))
     seconds = alternate([full, masked, sliced], h, options.rounds)
     ratios = [median(a / b for a, b in zip(seconds[i], seconds[j], strict=True)) for i, j in ((1, 0), (2, 0), (2, 1))]
-    times = " | ".join(f"{ratio:.2f}" for ratio in ratios)
-    return f"| {arch} | {start} | {macs:.2f} | {parameters:.2f} | {times} | {1e3 * median(seconds[0]):.1f} | {error:.0e} |"
+    shares = " | ".join(f"{share:.2f}" for share in (macs, parameters, *ratios))
+    return f"| {arch} | {start} | {shares} | {1e3 * median(seconds[0]):.1f} | {error:.0e} |"
 
 
 def alternate(modules: list[nn.Module], h: Tensor, rounds: int) -> list[list[float]]:
@@ -87,14 +86,6 @@ def with_statistics(network: BlockNet) -> BlockNet:
                 state[name].normal_(0, 0.2, generator=draw)
             state["running_var"].uniform_(0.5, 2, generator=draw)
     return network
-
-
-def machine() -> str:
-    """The processor's name and its number of cores."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ Strict: D_t alone says what a new picture looks like, so δ is set such that a s
 new. Rehearsal: δ is where most held-out pictures of D_t and D_o, each class weighing the same, are classified right.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -44,12 +46,14 @@ def best_offset(
     gap_n, gap_o = new_n.amax(1) - old_n.amax(1), new_o.amax(1) - old_o.amax(1)
     right_n = (new_n.argmax(1) == labels_n).double() * new_n.shape[1] / len(new_n)
     right_o = (old_o.argmax(1) == labels_o).double() * old_o.shape[1] / len(old_o)
-    # Every threshold −δ between two neighbouring gaps: new pictures above it and old ones below it can be right.
-    gaps, order = torch.cat([gap_n, gap_o]).sort()
-    gained = torch.cat([-right_n, right_o])[order].cumsum(0)
-    best = int(gained.argmax())
-    above = gaps[min(best + 1, len(gaps) - 1)]
-    return float(-(gaps[best] + above) / 2)
+    # New pictures above the threshold −δ and old ones below it can be right. It lies between two different gaps,
+    # or beyond all of them: gained[k] is what a threshold with k gaps below it wins over the lowest one.
+    gaps, order = torch.cat([gap_n, gap_o]).double().sort()
+    gained = torch.cat([gaps.new_zeros(1), torch.cat([-right_n, right_o])[order].cumsum(0)])
+    edges = torch.cat([gaps[:1] - 1, gaps, gaps[-1:] + 1])
+    below, above = edges[:-1], edges[1:]
+    best = int(gained.masked_fill(below == above, -math.inf).argmax())
+    return float(-(below[best] + above[best]) / 2)
 
 
 def _views(

@@ -49,7 +49,6 @@ class Candidate(nn.Module):
         return [layers, {"params": self.tail.scores(), "scale": score_rate}]
 
 
-@torch.no_grad()
 def traverse(network: BlockNet, pictures: Tensor, positions: Iterable[int]) -> tuple[dict[int, Tensor], Tensor]:
     """Run ``network`` once: the features that enter each of ``positions``, and the embedding before the head."""
     wanted, entering = set(positions), {}

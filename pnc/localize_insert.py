@@ -50,10 +50,13 @@ def localize_insert(
 ) -> dict[int, tuple[Candidate, Losses]]:
     """Train, harden and calibrate one candidate per position R_t. Neither network changes.
 
-    ``local_models`` is G on ``task.all_samples``, with all of the source's outputs. Raises PncError for a
+    ``local_models`` is G on ``task.pixels``, with all of the source's outputs. Raises PncError for a
     position that the target lacks, local models of other pictures, or a rehearsal without its samples.
     """
-    _check(task, local_models, settings, positions)
+    check_search(task, settings, positions)
+    count = len(task.samples) + len(task.held_out)
+    if len(local_models) != count:
+        raise bad("local models G", expected=f"{count} pictures", found=len(local_models))
     training = _Training(task, local_models, settings, positions, seed)
     epochs = training.fit(checkpoint, progress)
     converged = training.held_out_losses()
@@ -94,7 +97,7 @@ class _Training:
         history = fit(
             nn.ModuleList(candidate.learned() for candidate in self.candidates),
             [group for candidate in self.candidates for group in candidate.groups(self.settings.score_rate)],
-            lambda indices, draws: self._losses(self.training, indices, draws),
+            lambda indices, draws: self._losses(self.training, len(indices), draws),
             self.settings.inputs_per_epoch,
             self.settings.schedule,
             seed=self.seed,
@@ -111,13 +114,12 @@ class _Training:
         """The same losses on held-out pictures, masks hardened: what R* is chosen by."""
         size = self.settings.schedule.batch
         draws = generator(self.seed, "held-out losses")
-        starts = range(0, HELD_OUT_INPUTS, size)
-        losses = [self._losses(self.held_out, torch.arange(start, start + size), draws) for start in starts]
+        losses = [self._losses(self.held_out, size, draws) for _ in range(0, HELD_OUT_INPUTS, size)]
         return torch.stack(losses).mean(0).tolist()
 
-    def _losses(self, part: _Part, indices: Tensor, draws: torch.Generator) -> Tensor:
-        """L_loc + L_ins [candidates] on one batch of perturbed pictures."""
-        chosen = indices % len(part.samples)
+    def _losses(self, part: _Part, count: int, draws: torch.Generator) -> Tensor:
+        """L_loc + L_ins [candidates] on one batch of ``count`` perturbed pictures."""
+        chosen = _rows(len(part.samples), count, draws)
         pictures = as_float(part.samples.pixels[chosen])
         masks = torch.randint(len(part.local.masks), (len(chosen),), generator=draws)
         near = perturb(pictures, part.local.masks[masks])
@@ -125,16 +127,16 @@ class _Training:
         if self.settings.localisation > 0:
             total = total + self.settings.localisation * self._localisation(part, near, chosen, masks)
         if part.rehearsal is not None:
-            total = total + self._rehearsal(part.samples, part.rehearsal, len(indices), draws)
+            total = total + self._rehearsal(part.samples, part.rehearsal, count, draws)
         return total
 
     def _localisation(self, part: _Part, near: Tensor, chosen: Tensor, masks: Tensor) -> Tensor:
         """L_loc: the masked source, on its own features, against g_i(b); on a quarter of the batch."""
         some = slice(0, max(1, len(near) // 4))
-        entering, _ = traverse(self.task.source, near[some], {c.tail.start for c in self.candidates})
-        classes, head = list(self.task.classes), self.task.source.head
-        local = part.local.predict(chosen[some], masks[some])[:, classes]
-        weight, bias = head.weight[classes].detach(), head.bias[classes].detach()
+        with torch.no_grad():
+            entering, _ = traverse(self.task.source, near[some], {c.tail.start for c in self.candidates})
+        local = part.local.predict(chosen[some], masks[some])[:, list(self.task.classes)]
+        weight, bias = objective.source_rows(self.task.source.head, self.task.classes, rest_weight=0)
         outputs = [F.linear(c.tail(entering[c.tail.start]), weight, bias) for c in self.candidates]
         return torch.stack([objective.localisation_loss(masked, local) for masked in outputs])
 
@@ -160,7 +162,7 @@ class _Training:
         return torch.stack([loss(old, new, old, new_teacher) for old, new in outputs])
 
     def _rehearsal(self, samples: Images, rehearsal: Images, count: int, draws: torch.Generator) -> Tensor:
-        """Joint cross-entropy on D_t ∪ D_o: G's share for the new classes on D_t, none of it on D_o."""
+        """Joint cross-entropy on D_t ∪ D_o: all for the new classes on D_t, split as by M_s, and none on D_o."""
         drawn = torch.randint(len(samples) + len(rehearsal), (count,), generator=draws)
         new, old = drawn[drawn < len(samples)], drawn[drawn >= len(samples)] - len(samples)
         pixels = torch.cat([samples.pixels[new], rehearsal.pixels[old]])
@@ -178,8 +180,9 @@ class _Training:
     def _outputs(self, inputs: Tensor) -> list[tuple[Tensor, Tensor]]:
         """(old logits, new logits) of every candidate."""
         target = self.task.target
-        entering, embedding = traverse(target, inputs, {c.position for c in self.candidates})
-        old = target.head(embedding).detach()
+        with torch.no_grad():
+            entering, embedding = traverse(target, inputs, {c.position for c in self.candidates})
+            old = target.head(embedding)
         return [(old, candidate(entering[candidate.position], embedding)) for candidate in self.candidates]
 
 
@@ -188,6 +191,11 @@ def _start(task: CloneTask, settings: CloneSettings, position: int, seed: int) -
     source, target = task.source, task.target
     start = source_position(position, len(target), len(source))
     h_t, h_s = next(_feature_pairs(task, position, start, seed))
+    for role, block, h in (("target", position, h_t), ("source", start, h_s)):
+        if h.dim() != 4:
+            raise bad(
+                f"features that enter block {block} of the {role}", expected="[N, C, H, W]", found=list(h.shape)
+            )
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(seed, "adapter", position))
         size = (int(h_s.shape[2]), int(h_s.shape[3]))
@@ -204,24 +212,27 @@ def _start(task: CloneTask, settings: CloneSettings, position: int, seed: int) -
     return Candidate(position, adapter, tail, rows).to(task.samples.pixels.device)
 
 
+@torch.no_grad()
 def _feature_pairs(task: CloneTask, position: int, start: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Both networks' features where the module plugs in, on D_t and on widened pictures made from it."""
     draws = generator(seed, "adapter inputs")
-    for batch in torch.arange(START_INPUTS).split(128):
-        pictures = as_float(task.samples.pixels[batch % len(task.samples)])
+    for batch in _rows(len(task.samples), START_INPUTS, draws).split(128):
+        pictures = as_float(task.samples.pixels[batch])
         for inputs in (pictures, widen(pictures, draws)):
             h_t, _ = traverse(task.target, inputs, {position})
             h_s, _ = traverse(task.source, inputs, {start})
             yield h_t[position], h_s[start]
 
 
-def _check(task: CloneTask, local_models: LocalModels, settings: CloneSettings, positions: Sequence[int]) -> None:
+def _rows(pictures: int, count: int, draws: torch.Generator) -> Tensor:
+    """``count`` indices of ``pictures`` in random order, each as often as any other, give or take one."""
+    return torch.randperm(pictures, generator=draws).repeat(-(-count // pictures))[:count]
+
+
+def check_search(task: CloneTask, settings: CloneSettings, positions: Sequence[int]) -> None:
+    """Raise PncError for a position that the target lacks, or a rehearsal without its samples."""
     wrong = [position for position in positions if not 0 <= position < len(task.target)]
     if wrong or not positions:
         raise bad("positions R", expected=f"blocks of the target, 0…{len(task.target) - 1}", found=list(positions))
-    if len(local_models) != len(task.samples) + len(task.held_out):
-        raise bad(
-            "local models G", expected=f"{len(task.samples) + len(task.held_out)} pictures", found=len(local_models)
-        )
     if settings.regime == "rehearsal" and (task.rehearsal is None or task.rehearsal_held_out is None):
         raise bad("regime rehearsal", expected="samples of the target's classes (D_o)", found="none")

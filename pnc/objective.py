@@ -22,11 +22,12 @@ def source_scores(logits: Tensor, classes: Sequence[int], rest_weight: float) ->
 def source_rows(head: nn.Linear, classes: Sequence[int], rest_weight: float) -> tuple[Tensor, Tensor]:
     """Where F_c's new rows start: the source's rows for T_s less ρ times the mean of its other rows."""
     rest = [index for index in range(head.out_features) if index not in set(classes)]
-    weight, bias = head.weight[list(classes)], head.bias[list(classes)]
+    weight = head.weight.detach()
+    bias = weight.new_zeros(len(weight)) if head.bias is None else head.bias.detach()
+    rows, offsets = weight[list(classes)], bias[list(classes)]
     if rest_weight == 0 or not rest:
-        return weight.detach().clone(), bias.detach().clone()
-    weight = weight - rest_weight * head.weight[rest].mean(0)
-    return weight.detach(), (bias - rest_weight * head.bias[rest].mean()).detach()
+        return rows, offsets
+    return rows - rest_weight * weight[rest].mean(0), offsets - rest_weight * bias[rest].mean()
 
 
 def localisation_loss(masked: Tensor, local: Tensor) -> Tensor:

@@ -17,6 +17,9 @@ class Twin(nn.Module):
         memo: dict[int, object] = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in module.parameters()}
         memo.update({id(buffer): buffer for buffer in module.buffers()})
         self.module = copy.deepcopy(module, memo)
+        for layer in self.module.modules():
+            if hasattr(layer, "inplace"):  # features at block borders are used more than once
+                layer.inplace = False  # type: ignore[assignment]
         self.train(False)
 
     def train(self, mode: bool = True) -> "Twin":

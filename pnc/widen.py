@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pnc.neighbourhood import enlarge
+
 GRIDS = (2, 4, 8)
 
 
@@ -51,7 +53,7 @@ def _patch_choice(pictures: Tensor, generator: torch.Generator, rates: Tensor) -
     grid = GRIDS[int(torch.randint(len(GRIDS), (1,), generator=generator))]
     draws = torch.rand(len(pictures), 1, grid, grid, generator=generator)
     chosen = (draws < rates.view(-1, 1, 1, 1)).to(pictures)
-    return F.interpolate(chosen, size=pictures.shape[-2:], mode="nearest")
+    return enlarge(chosen, pictures.shape[-2:])
 
 
 def _mix(pictures: Tensor, others: Tensor, generator: torch.Generator) -> Tensor:
@@ -65,4 +67,4 @@ def _average_patches(pictures: Tensor, generator: torch.Generator) -> Tensor:
     rates = _uniform(len(pictures), -0.6, 0.6, generator).clamp_min(0)
     chosen = _patch_choice(pictures, generator, rates)
     small = F.adaptive_avg_pool2d(pictures, GRIDS[-1])
-    return torch.lerp(pictures, F.interpolate(small, size=pictures.shape[-2:], mode="nearest"), chosen)
+    return torch.lerp(pictures, enlarge(small, pictures.shape[-2:]), chosen)

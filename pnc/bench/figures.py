@@ -22,7 +22,7 @@ COLOURS = {"": "#555555", "strict": "#0072B2", "rehearsal": "#D55E00"}  # Okabe 
 _STYLES: dict[str, tuple[Any, str]] = {"ori": (":", "^"), "tar": ("--", "s"), "avg": ("-", "o")}  # line and marker
 _PAPER: dict[str, Any] = {"marker": "D", "color": "black", "fillstyle": "none", "linestyle": "none", "markersize": 6}
 _DASHES = {"": (0, (4, 4)), "strict": (0, (4, 4)), "rehearsal": (4, (4, 4))}  # two that lie on each other alternate
-_SHIFTS = {"": 0.0, "strict": -0.03, "rehearsal": 0.03}  # beside each other, not on top
+_SHIFTS = {"": 0.0, "strict": -0.02, "rehearsal": 0.02, "ori": -0.08, "tar": 0.08, "avg": 0.0, "loss": 0.0}
 _GRID: dict[str, Any] = {"color": "#DDDDDD", "linewidth": 0.8}
 _LARGEST_ANNOTATED = 12
 
@@ -55,27 +55,19 @@ def positions(cells: pd.DataFrame) -> Figure:
     """
     every = _some(cells[cells["table"] == POSITIONS], "cells of every R")
     every = every.assign(position=every["row"].map(_position))
-    scales, with_loss = _scales(every), bool((every["metric"] == "loss").any())
-    heights = [2, 1] if with_loss else [2]
-    figure = Figure(figsize=(max(7, 1 + 3.6 * len(scales)), 1 + 1.6 * sum(heights)), layout="constrained")
+    scales = _scales(every)
+    heights = {"accuracy (%)": 2, "loss": 1} if (every["metric"] == "loss").any() else {"accuracy (%)": 2}
+    figure = Figure(figsize=(max(7, 1 + 3.6 * len(scales)), 1 + 1.6 * sum(heights.values())), layout="constrained")
     panels = figure.subplots(
-        len(heights), len(scales), sharex=True, sharey="row", squeeze=False, height_ratios=heights
+        len(heights), len(scales), sharex=True, sharey="row", squeeze=False, height_ratios=list(heights.values())
     )
-    for column, scale in enumerate(scales):
-        here = every[every["scale"] == scale]
-        for axes in panels[:, column]:
-            _mark_chosen(axes, cells, scale, set(every["regime"]))
-            axes.grid(**_GRID)
-        for metric in ACCURACIES:
-            _curves(panels[0, column], here, metric, *_STYLES[metric])
-        if with_loss:
-            _curves(panels[1, column], here, "loss", *_STYLES["avg"])
-        panels[0, column].set_title(_panel(every, scale))
-        panels[-1, column].set_xlabel("position R")
-        panels[-1, column].set_xticks(sorted(set(every["position"])))
-        panels[-1, column].set_xlim(every["position"].min() - 0.3, every["position"].max() + 0.3)
-    for axes, name in zip(panels[:, 0], ("accuracy (%)", "loss"), strict=False):
+    for column, scale in zip(panels.T, scales, strict=True):
+        _positions_of_scale(column, every[every["scale"] == scale], cells[cells["scale"] == scale])
+        column[0].set_title(_panel(every, scale))
+    for axes, name in zip(panels[:, 0], heights, strict=True):
         axes.set_ylabel(name)
+    panels[0, 0].set_xticks(sorted(set(every["position"])))
+    panels[0, 0].set_xlim(every["position"].min() - 0.3, every["position"].max() + 0.3)
     handles = [*_metric_handles(every), *_regime_handles(every, "")]
     handles.append(Line2D([], [], color="black", linestyle=_DASHES[""], linewidth=1, label="chosen R*"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
@@ -125,11 +117,24 @@ def _dots(axes: Axes, cells: pd.DataFrame, rows: list[tuple[str, str]]) -> None:
         axes.errorbar(mean, place, xerr=std, fmt="o", color=COLOURS[regime], markersize=5, capsize=3)
 
 
+def _positions_of_scale(panels: Sequence[Axes], every: pd.DataFrame, cells: pd.DataFrame) -> None:
+    """Accuracies in the first of ``panels``, losses in the second if there is one; R* in all."""
+    for axes in panels:
+        axes.grid(**_GRID)
+        _mark_chosen(axes, cells[cells["regime"].isin(every["regime"])])
+    for metric in ACCURACIES:
+        _curves(panels[0], every, metric, *_STYLES[metric])
+    for axes in panels[1:]:
+        _curves(axes, every, "loss", *_STYLES["avg"])
+    panels[-1].set_xlabel("position R")
+
+
 def _curves(axes: Axes, cells: pd.DataFrame, metric: str, line: str, marker: str) -> None:
+    """One curve per regime, shifted a little sideways so that no error bar hides another."""
     for regime, group in cells[cells["metric"] == metric].groupby("regime"):
         by_position = group.sort_values("position")
         axes.errorbar(
-            by_position["position"] + _SHIFTS[str(regime)],
+            by_position["position"] + _SHIFTS[metric] + _SHIFTS[str(regime)],
             by_position["mean"],
             yerr=by_position["std"].fillna(0),
             color=COLOURS[str(regime)],
@@ -140,9 +145,8 @@ def _curves(axes: Axes, cells: pd.DataFrame, metric: str, line: str, marker: str
         )
 
 
-def _mark_chosen(axes: Axes, cells: pd.DataFrame, scale: str, regimes: set[str]) -> None:
-    at = (cells["table"] == "T1") & (cells["row"] == CHOSEN) & (cells["metric"] == "position")
-    chosen = cells[at & (cells["scale"] == scale) & cells["regime"].isin(regimes)]
+def _mark_chosen(axes: Axes, cells: pd.DataFrame) -> None:
+    chosen = cells[(cells["table"] == "T1") & (cells["row"] == CHOSEN) & (cells["metric"] == "position")]
     for regime, mean in zip(chosen["regime"], chosen["mean"], strict=True):
         axes.axvline(mean, color=COLOURS[regime], linestyle=_DASHES[regime], linewidth=1.2)
 
@@ -150,9 +154,8 @@ def _mark_chosen(axes: Axes, cells: pd.DataFrame, scale: str, regimes: set[str])
 def _annotate(axes: Axes, matrix: NDArray[np.floating], dark: float) -> None:
     for (row, column), number in np.ndenumerate(matrix):
         text = f"{number:.2f}".replace("0.", ".", 1)
-        axes.text(
-            column, row, text, ha="center", va="center", fontsize=7, color="white" if number > dark else "black"
-        )
+        colour = "white" if number > dark else "black"
+        axes.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
 
 
 def _locality(matrix: NDArray[np.floating]) -> float:
