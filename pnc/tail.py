@@ -62,16 +62,16 @@ def _mask_layers(blocks: nn.Module, keep: float, reading: MaskReading) -> None:
     modules = list(blocks.named_modules())
     for index, (name, layer) in enumerate(modules):
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            fill = fill_value(layer, _norm_after(modules, index), reading)
+            fill = fill_value(layer, _norm_after(modules, index, len(layer.weight)), reading)
             owner, _, attribute = name.rpartition(".")
             setattr(blocks.get_submodule(owner), attribute, MaskedLayer(layer, keep, fill))
 
 
-def _norm_after(modules: list[tuple[str, nn.Module]], index: int) -> nn.Module | None:
-    """The BN that follows a layer in definition order, if one comes before the next layer."""
+def _norm_after(modules: list[tuple[str, nn.Module]], index: int, filters: int) -> nn.Module | None:
+    """The BN for a layer's ``filters`` that follows it in definition order, if one comes before the next layer."""
     for _, module in modules[index + 1 :]:
         if isinstance(module, nn.BatchNorm2d):
-            return module
+            return module if module.num_features == filters else None
         if isinstance(module, nn.Conv2d | nn.Linear):
             return None
     return None
@@ -88,5 +88,5 @@ def kept_parameters(tail: MaskedTail) -> int:
 
 def count_filters(tail: MaskedTail) -> tuple[int, int]:
     """(filters that M keeps, filters in the tail)."""
-    bits = torch.cat(list(tail.bits().values()))
-    return int(bits.sum()), bits.numel()
+    masks = tail.bits().values()
+    return sum(int(mask.sum()) for mask in masks), sum(mask.numel() for mask in masks)
