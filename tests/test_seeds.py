@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from pnc.seeds import derive, generator
 
-words = st.text(st.characters(codec="utf-8", exclude_characters="/"), max_size=12)
+words = st.text(st.characters(codec="utf-8"), max_size=12)
 purposes = st.lists(words | st.integers(), max_size=3).map(lambda parts: tuple(map(str, parts)))
 
 
 def test_derived_seeds_are_the_same_in_every_version() -> None:
     """A change here would silently change every recorded result."""
-    assert derive(0) == 3456079177858693020
-    assert derive(0, "pretrain", "epoch", 3) == 1605797435846194191
+    assert derive(0) == 8170554543527309031
+    assert derive(0, "pretrain", "epoch", 3) == 8388595583111850537
 
 
 @given(st.integers(), purposes)
