@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: demo test lint types unit regression clean
 
 demo: $(VENV)/installed
-	dvc repro --quiet tables@digits figures@digits
+	dvc repro tables@digits figures@digits
 	python -m stages.show --suite digits
 
 test: lint types unit
