@@ -57,9 +57,7 @@ class ClonedModel(nn.Module):
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of all outputs; the target's are numbers where it does not name them."""
-        network = self._network
-        own = network.class_names or tuple(str(index) for index in range(network.classes))
-        return own + tuple(name for package in self.packages for name in package.info.names)
+        return _own_classes(self._network) + tuple(name for package in self.packages for name in package.info.names)
 
     def forward(self, x: Tensor) -> Tensor:
         network = self._network
@@ -96,17 +94,16 @@ def attach(target: nn.Module, source: nn.Module, package: ClonePackage) -> Clone
     """
     held = list(target._attached) if isinstance(target, ClonedModel) else []
     original = target._original[0] if isinstance(target, ClonedModel) else target
-    for role, network, expected in (
-        ("target", original, package.info.target),
-        ("source", source, package.info.source),
-    ):
-        found = fingerprint(network)
-        if found != expected:
-            raise bad(f"{role} network's SHA-256", expected=f"{expected} (the package's)", found=found)
-    known = ClonedModel(original, held).classes
-    if doubled := sorted(set(known) & set(package.info.names)):
+    _check_fingerprint("target", original, package.info.target)
+    _check_fingerprint("source", source, package.info.source)
+    known = {*_own_classes(as_blocknet(original)), *(name for item in held for name in item.package.info.names)}
+    if doubled := sorted(known & set(package.info.names)):
         raise bad("classes to attach", expected="names the target does not have", found=doubled)
     return ClonedModel(original, [*held, _Attached(package, source)])
+
+
+def _own_classes(target: BlockNet) -> tuple[str, ...]:
+    return target.class_names or tuple(str(index) for index in range(target.classes))
 
 
 def _check_fingerprint(role: str, network: nn.Module, expected: str) -> None:
@@ -121,12 +118,12 @@ def _candidate(item: _Attached, target: BlockNet) -> Candidate:
     info = package.info
     if not 0 <= info.position < len(target):
         raise bad("position R", expected=f"a block of the target, 0…{len(target) - 1}", found=info.position)
-    weight = package.adapter["weight"]
-    adapter = Adapter(weight.shape[1], weight.shape[0], info.size, info.relu)
-    adapter.conv.load_state_dict(dict(package.adapter))
     tail = MaskedTail(source, info.source_position, 1.0, cast(MaskReading, info.reading)).harden(package.masks)
-    out, width = package.rows["weight"].shape
-    rows = nn.Linear(width, out)
+    leaving, entering = package.adapter["weight"].shape[:2]
+    new, width = package.rows["weight"].shape
+    with torch.random.fork_rng(devices=[]):
+        adapter, rows = Adapter(entering, leaving, info.size, info.relu), nn.Linear(width, new)
+    adapter.conv.load_state_dict(dict(package.adapter))
     rows.load_state_dict(dict(package.rows))
     device = next(target.parameters()).device
     return Candidate(info.position, adapter, tail, rows).requires_grad_(False).to(device)

@@ -1,6 +1,5 @@
 """Files that are either whole or absent: written beside their place, flushed, then renamed."""
 
-import hashlib
 import json
 import os
 import tempfile
@@ -54,12 +53,6 @@ def read_json(path: str | Path) -> Any:
         raise bad(str(path), expected="a JSON file", found=error.strerror) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise bad(str(path), expected="a JSON file", found=f"damaged text ({error})") from None
-
-
-def sha256(path: str | Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    with open(path, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _umask() -> int:

@@ -15,6 +15,7 @@ from pnc.errors import bad
 from pnc.neighbourhood import Neighbourhood, perturb
 from pnc.progress import track
 from pnc.tensors import read_tensors, write_tensors
+from pnc.twin import Twin
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,10 @@ def fit_local_models(
     """
     if len(pixels) == 0:
         raise bad("pictures for the local models", expected="at least one", found="none")
-    masks = neighbourhood.draw(seed).to(pixels.device)
+    masks, twin = neighbourhood.draw(seed).to(pixels.device), Twin(network).module
     projection = _projection(masks, neighbourhood.weights(masks), ridge)
     parts = pixels.split(max(1, batch // len(masks)))
-    answers = (_answers(network, as_float(part), masks) for part in track(parts, "local models", progress))
+    answers = (_answers(twin, as_float(part), masks) for part in track(parts, "local models", progress))
     thetas = [torch.einsum("mb,nbc->nmc", projection, answer.float()) for answer in answers]
     return LocalModels(torch.cat(thetas), masks)
 

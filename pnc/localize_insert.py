@@ -200,11 +200,11 @@ def _start(task: CloneTask, settings: CloneSettings, position: int, seed: int) -
         torch.default_generator.manual_seed(derive(seed, "adapter", position))
         size = (int(h_s.shape[2]), int(h_s.shape[3]))
         adapter = Adapter(h_t.shape[1], h_s.shape[1], size, relu=bool(h_s.min() >= 0))
+        rows = nn.Linear(target.head.in_features + source.head.in_features, len(task.classes))
     if settings.start == "ridge":
         adapter.start_from(_feature_pairs(task, position, start, seed))
     tail = MaskedTail(source, start, settings.keep, settings.reading)
     weight, bias = objective.source_rows(source.head, task.classes, settings.rest_weight)
-    rows = nn.Linear(target.head.in_features + source.head.in_features, len(task.classes))
     with torch.no_grad():
         rows.weight.zero_()
         rows.weight[:, target.head.in_features :] = weight

@@ -1,7 +1,8 @@
 """Every setting of a clone, with each ambiguity of the paper as a named choice. docs/method.md says why."""
 
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args, get_type_hints
+import math
+from dataclasses import dataclass, field, is_dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pnc.errors import bad
 from pnc.masks import MaskReading, kept_filters
@@ -61,12 +62,19 @@ class CloneSettings:
         for name in ("q", "held_out"):
             if not 0 < getattr(self, name) < 1:
                 raise bad(name, expected="a fraction in (0, 1)", found=getattr(self, name))
+        for name in ("ridge", "rest_weight", "localisation", "score_rate"):
+            if not getattr(self, name) >= 0:
+                raise bad(name, expected="a number from 0 up", found=getattr(self, name))
+        if self.inputs_per_epoch < 1:
+            raise bad("inputs_per_epoch", expected="a positive number", found=self.inputs_per_epoch)
 
 
 def from_mapping(kind: type, values: dict[str, Any], where: str = "settings") -> Any:
     """Build the frozen dataclass ``kind`` from nested plain values; an unknown key is refused by name."""
+    if not isinstance(values, dict):
+        raise bad(where, expected=f"the keys of {kind.__name__}", found=repr(values))
     hints = get_type_hints(kind)
-    unknown = sorted(set(values) - set(hints))
+    unknown = sorted(set(map(str, values)) - set(hints))
     if unknown:
         raise bad(f"{where}: unknown key", expected=f"one of {', '.join(sorted(hints))}", found=", ".join(unknown))
     built = {key: _convert(hints[key], value, f"{where}.{key}") for key, value in values.items()}
@@ -77,8 +85,10 @@ def from_mapping(kind: type, values: dict[str, Any], where: str = "settings") ->
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    if hasattr(hint, "__dataclass_fields__") and isinstance(value, dict):
-        return from_mapping(hint, value, where)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return value if isinstance(value, hint) else from_mapping(hint, value, where)
+    if get_origin(hint) is Literal and value not in get_args(hint):
+        raise bad(where, expected=f"one of {', '.join(map(str, get_args(hint)))}", found=repr(value))
     if hint in (int, float, str, bool):
         return _scalar(hint, value, where)
     return tuple(value) if isinstance(value, list) else value
@@ -88,4 +98,6 @@ def _scalar(hint: type, value: Any, where: str) -> Any:
     accepted = (int, float) if hint is float else hint
     if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
         raise bad(where, expected=f"a value of type {hint.__name__}", found=repr(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise bad(where, expected="a finite number", found=value)
     return hint(value)

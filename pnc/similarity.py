@@ -38,7 +38,7 @@ def align(left: Tensor, right: Tensor, alignment: Alignment) -> tuple[list[int],
     """Pair rows of ``left`` [C_a, d] with rows of ``right`` [C_b, d]: min(C_a, C_b) pairs by Euclidean distance."""
     distance = torch.cdist(left.double(), right.double())
     if alignment == "optimal":
-        rows, columns = linear_sum_assignment(distance.numpy())
+        rows, columns = linear_sum_assignment(distance.cpu().numpy())
         return rows.tolist(), columns.tolist()
     pairs: dict[int, int] = {}
     for flat in torch.argsort(distance.flatten(), stable=True).tolist():

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from pnc.arch import BlockNet

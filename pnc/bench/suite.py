@@ -3,8 +3,10 @@
 ``params.yaml`` is cut along the stages, so that each stage can depend on just the keys that it reads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,14 @@ KEYS = {
     "finetune",
     "methods",
     "seeds",
+}
+_INNER = {  # where no stage would notice a wrong key by name
+    "networks": {"source", "target"},
+    "networks.source": {"arch", "width"},
+    "networks.target": {"arch", "width"},
+    "samples": {"share", "held_out"},
+    "local_models": {"ridge", "neighbourhood"},
+    "scales": {"S", "M"},
 }
 
 
@@ -94,6 +104,22 @@ class Suite:
                 return group
         raise bad("seed", expected=f"one of the groups {self.values['seeds']}", found=seed)
 
+    def check(self, item: Mapping[str, str]) -> None:
+        """Raise PncError for a role, method, scale, regime, position R or group of seeds that the suite lacks."""
+        known: dict[str, Iterable[Any]] = {
+            "role": self.values["networks"],
+            "method": self.methods,
+            "scale": self.scales,
+            "regime": self.values["regimes"],
+            "position": self.positions,
+            "seeds": self.values["seeds"],
+        }
+        for name in filter(item.__contains__, known):
+            choices = list(map(str, known[name]))
+            if item[name] not in choices:
+                where = f"{name} of the suite '{self.name}'"
+                raise bad(where, expected=f"one of {', '.join(choices)}", found=repr(item[name]))
+
 
 def seeds_of(group: str) -> list[int]:
     """``"0_1_2"`` → [0, 1, 2]."""
@@ -106,18 +132,27 @@ def seeds_of(group: str) -> list[int]:
 def load_suite(name: str, path: str | Path = "params.yaml") -> Suite:
     """Read one suite. Raises PncError for an unknown suite or key, naming the known ones."""
     try:
-        suites = yaml.safe_load(Path(path).read_text())["suites"]
+        suites = dict(yaml.safe_load(Path(path).read_text())["suites"])
     except FileNotFoundError:
         raise bad(str(path), expected="a file of parameters", found="no file") from None
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise bad(str(path), expected="YAML with a key 'suites'", found=f"{type(error).__name__} {error}") from None
     if name not in suites:
         raise bad("suite", expected=f"one of {', '.join(sorted(suites))}", found=repr(name))
-    found = set(suites[name])
-    if found != KEYS:
-        wrong = f"unknown {sorted(found - KEYS)}, missing {sorted(KEYS - found)}"
-        raise bad(f"suites.{name}", expected=f"the keys {sorted(KEYS)}", found=wrong)
-    return Suite(name, suites[name])
+    values, where = suites[name], f"suites.{name}"
+    _check_keys(values, KEYS, where)
+    for inner, keys in _INNER.items():
+        _check_keys(reduce(getitem, inner.split("."), values), keys, f"{where}.{inner}")
+    return Suite(name, values)
+
+
+def _check_keys(values: Any, keys: set[str], where: str) -> None:
+    if not isinstance(values, dict):
+        raise bad(where, expected=f"the keys {sorted(keys)}", found=repr(values))
+    found = set(map(str, values))
+    if found != keys:
+        wrong = f"unknown {sorted(found - keys)}, missing {sorted(keys - found)}"
+        raise bad(where, expected=f"the keys {sorted(keys)}", found=wrong)
 
 
 def expected_scores(suite: Suite) -> list[Path]:

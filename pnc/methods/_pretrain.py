@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pnc.arch import BlockNet
+from pnc.arch import BlockNet, build
 from pnc.data import Images, as_float, augment
-from pnc.methods._registry import Augmentation
+from pnc.methods._registry import Augmentation, MethodTask
 from pnc.train import Checkpoint, History, Schedule, fit
 
 
@@ -41,6 +41,22 @@ def train_classifier(
     )
     network.eval()
     return history
+
+
+def train_jointly(task: MethodTask, images: Images) -> BlockNet:
+    """A new network over old and new classes, trained on ``images`` as the pre-trained ones were on theirs."""
+    network = build(task.spec, task.seed)
+    train_classifier(
+        network,
+        images,
+        task.pretrain,
+        task.augmentation,
+        seed=task.seed,
+        label="joint training",
+        checkpoint=task.checkpoint,
+        progress=task.progress,
+    )
+    return network
 
 
 def augment_as(augmentation: Augmentation, pictures: Tensor, draws: torch.Generator) -> Tensor:

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from pnc.arch import BlockNet
-from pnc.calibration import quantile_offset
-from pnc.evaluate import Classifier, joint, predict
+from pnc.evaluate import Classifier, joint
 from pnc.methods._registry import MethodTask, method
 from pnc.objective import source_scores
 
@@ -30,13 +29,3 @@ class Ensemble(nn.Module):
 def direct_ensemble(task: MethodTask) -> Classifier:
     """The paper's baseline: logits put together as they are."""
     return joint(Ensemble(task), task.old_classes)
-
-
-@method("direct_ensemble_calibrated", row="Direct Ensemble (calibrated)")
-def direct_ensemble_calibrated(task: MethodTask) -> Classifier:
-    """With PNC's own calibration: its scores, and one offset δ from held-out D_t."""
-    ensemble = Ensemble(task, task.settings.rest_weight)
-    logits = predict(ensemble, task.clone.held_out.pixels)
-    old, new = logits[:, : task.old_classes], logits[:, task.old_classes :]
-    ensemble.delta = quantile_offset(old, new, task.settings.q)
-    return joint(ensemble, task.old_classes)
