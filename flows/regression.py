@@ -87,7 +87,7 @@ def _git(revision: str, *arguments: str) -> bytes:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="regression", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="regression", description=__doc__)
     parser.add_argument("--base", required=True, help="git revision to compare with")
     parser.add_argument("--suite", nargs="+", metavar="NAME", help="compare these alone (default: all)")
     try:

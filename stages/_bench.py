@@ -20,6 +20,7 @@ from pnc.data import Images, fraction, halves, holdout
 from pnc.evaluate import scores
 from pnc.files import write_json
 from pnc.methods import METHODS, Augmentation, MethodTask
+from pnc.neighbourhood import Neighbourhood
 from pnc.settings import CloneSettings, from_mapping
 from pnc.task import CloneTask
 from pnc.tensors import read_tensors, write_tensors
@@ -63,9 +64,12 @@ class Bench:
 
     def settings(self, regime: str, **changes: Any) -> CloneSettings:
         values = self.suite.values
-        given = {**values["clone"], **values["local_models"], "held_out": values["samples"]["held_out"]}
-        settings = from_mapping(CloneSettings, {**given, "regime": regime}, f"suites.{self.suite.name}.clone")
-        return replace(settings, **changes)
+        where = f"suites.{self.suite.name}"
+        around = values["local_models"]
+        neighbourhood = from_mapping(Neighbourhood, around["neighbourhood"], f"{where}.local_models.neighbourhood")
+        settings = from_mapping(CloneSettings, {**values["clone"], "regime": regime}, f"{where}.clone")
+        held_out = values["samples"]["held_out"]
+        return replace(settings, neighbourhood=neighbourhood, ridge=around["ridge"], held_out=held_out, **changes)
 
     def schedule(self, key: str) -> Schedule:
         """``pretrain`` or ``finetune``."""
@@ -73,7 +77,7 @@ class Bench:
         return from_mapping(Schedule, values, f"suites.{self.suite.name}.{key}")
 
     def augmentation(self) -> Augmentation:
-        values = self.suite.values["pretrain"]["augmentation"]
+        values = self.suite.values["pretrain"].get("augmentation", {})
         return from_mapping(Augmentation, values, f"suites.{self.suite.name}.pretrain.augmentation")
 
     def task(self, scale: str, seed: int, train: Images) -> CloneTask:
@@ -166,4 +170,4 @@ def checkpoint(folder: Path, *item: object) -> Checkpoint:
 
 
 def device() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else device_name()
+    return device_name(torch.cuda.get_device_name() if torch.cuda.is_available() else None)

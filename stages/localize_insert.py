@@ -17,7 +17,7 @@ def main(arguments: argparse.Namespace) -> None:
     position = int(arguments.position)
     train, settings = bench.images("train"), bench.settings(regime)
     losses = {}
-    with scratch("localize_insert", arguments, settings, bench.suite.values["samples"]) as folder:
+    with scratch("localize_insert", vars(arguments), settings, bench.suite.values["samples"]) as folder:
         for seed in seeds_of(arguments.seeds):
             task = bench.task(scale, seed, train)
             packages = search(

@@ -1,14 +1,15 @@
 """Small things for the tests: networks of three blocks with BN, pictures, tasks, packages made by hand."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from pnc.arch import BlockNet, Normalise, fingerprint
+from pnc.arch import BlockNet, NetworkSpec, Normalise, build, fingerprint
 from pnc.candidate import source_position
 from pnc.data import Images
 from pnc.neighbourhood import Neighbourhood
@@ -21,6 +22,7 @@ from pnc.train import Schedule
 
 SIZE = 8
 CHANNELS = 3
+OWLS = {3: "owl", 1: "kiwi"}
 HOOKS = (
     "_forward_hooks",
     "_forward_pre_hooks",
@@ -61,6 +63,13 @@ def tiny_network(role: str, classes: int = 4, widths: Sequence[int] = (6, 8, 10)
     return randomise_norms(network, seed)
 
 
+def built(arch: str, role: str, classes: int, seed: int, width: float = 0.25) -> BlockNet:
+    """A registered architecture for 32×32 RGB pictures, with BN whose every constant matters."""
+    names = tuple(f"{role} {index}" for index in range(classes))
+    spec = NetworkSpec(arch, names, mean=(0.5, 0.4, 0.6), std=(0.25, 0.3, 0.2), width=width)
+    return randomise_norms(build(spec, seed), seed)
+
+
 def source_and_target() -> tuple[BlockNet, BlockNet]:
     return tiny_network("source", 5, (5, 9, 12)), tiny_network("target", 4)
 
@@ -76,6 +85,18 @@ def images(classes: int, each: int, names: str = "class", size: int = SIZE, seed
     shade = (labels + 1).view(-1, 1, 1, 1) / (classes + 1)
     pixels = (0.7 * pictures(len(labels), size, seed=seed) + 0.3 * shade) * 255
     return Images(pixels.to(torch.uint8), labels, tuple(f"{names} {index}" for index in range(classes)))
+
+
+def samples(classes: Mapping[int, str] = OWLS, each: int = 6, size: int = SIZE) -> Images:
+    """Pictures of ``classes`` out of five, labelled as the source does."""
+    return images(5, each, size=size).of_classes(list(classes))
+
+
+def work_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start, choose and calibrate on a few inputs."""
+    monkeypatch.setattr("pnc.localize_insert.START_INPUTS", 16)
+    monkeypatch.setattr("pnc.localize_insert.HELD_OUT_INPUTS", 16)
+    monkeypatch.setattr("pnc.calibration.VIEWS", 1)
 
 
 def quick(**changes: Any) -> CloneSettings:

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from _tiny import OWLS, images, quick, samples, source_and_target, spec_of, state
-from torch import Tensor, nn
+from _tiny import OWLS, built, images, quick, samples, source_and_target, state, work_little
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import pnc
 from pnc import localize_insert
-from pnc.arch import build
 from pnc.data import Images, as_float
 from pnc.errors import PncError
 from pnc.neighbourhood import Neighbourhood
@@ -19,20 +18,14 @@ from pnc.neighbourhood import Neighbourhood
 
 @pytest.fixture
 def few_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(localize_insert, "START_INPUTS", 16)
-    monkeypatch.setattr(localize_insert, "HELD_OUT_INPUTS", 16)
-
-
-def tensors(given: Images) -> tuple[Tensor, Tensor]:
-    """Pictures and labels, labelled as ``of_classes`` left them."""
-    return given.pixels, given.labels
+    work_little(monkeypatch)
 
 
 @pytest.mark.usefixtures("few_inputs")
 @pytest.mark.parametrize("form", ["images", "loader", "floats", "one batch"])
 def test_samples_may_come_in_any_form(form: str) -> None:
     given = samples()
-    pixels, labels = tensors(given)
+    pixels, labels = given.pixels, given.labels
     forms: dict[str, Any] = {
         "images": given,
         "loader": DataLoader(TensorDataset(as_float(pixels), labels), batch_size=5),
@@ -176,5 +169,3 @@ def test_what_clone_accepts_attach_accepts_too() -> None:
     target.class_names = None
     with pytest.raises(PncError, match=r"classes to clone \(T_s\): expected names .*, found \['2'\]"):
         pnc.clone(source, target, samples(), {3: "owl", 1: "2"})
-
-

@@ -1,43 +1,29 @@
 """``pnc.clone`` end to end: every architecture, other people's networks, and every way to call it wrongly."""
 
 import copy
-import functools
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from _tiny import CHANNELS, images, pictures, quick, randomise_norms, source_and_target, state, tiny_network
+from _tiny import CHANNELS, OWLS, built, pictures, quick, samples, source_and_target, state, tiny_network, work_little
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch import nn
 
 import pnc
-from pnc import localize_insert
-from pnc.arch import ARCHITECTURES, BlockNet, NetworkSpec, build
+from pnc.arch import ARCHITECTURES
 from pnc.data import DataSpec, Images, as_float, load
-from pnc.errors import PncError
 from pnc.evaluate import joint, scores
 from pnc.methods import Augmentation, train_classifier
 from pnc.neighbourhood import Neighbourhood
 from pnc.selection import best_position
 from pnc.train import Schedule
 
-OWLS = {3: "owl", 1: "kiwi"}
-
 
 @pytest.fixture
 def few_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(localize_insert, "START_INPUTS", 16)
-    monkeypatch.setattr(localize_insert, "HELD_OUT_INPUTS", 16)
-    monkeypatch.setattr("pnc.calibration.VIEWS", 1)
-
-
-def samples(classes: Mapping[int, str] = OWLS, each: int = 6, size: int = 8, of: int = 5) -> Images:
-    """Pictures of ``classes``, labelled as the source does."""
-    return images(of, each, size=size).of_classes(list(classes))
+    work_little(monkeypatch)
 
 
 def end_to_end(source: nn.Module, target: nn.Module, given: Images, folder: Path, **more: Any) -> pnc.ClonePackage:
@@ -62,12 +48,6 @@ def end_to_end(source: nn.Module, target: nn.Module, given: Images, folder: Path
     assert torch.equal(copy.deepcopy(target).eval()(x), own)
     assert package.nbytes < sum(tensor.nbytes for tensor in target.state_dict().values())
     return package
-
-
-def built(arch: str, role: str, classes: int, seed: int, width: float = 0.25) -> BlockNet:
-    names = tuple(f"{role} {index}" for index in range(classes))
-    spec = NetworkSpec(arch, names, mean=(0.5, 0.4, 0.6), std=(0.25, 0.3, 0.2), width=width)
-    return randomise_norms(build(spec, seed), seed)
 
 
 @pytest.mark.usefixtures("few_inputs")
@@ -202,12 +182,12 @@ def test_a_clone_learns_its_classes_from_their_pictures_alone() -> None:
     for role, digits in (("target", (0, 1, 2, 3, 4)), ("source", (5, 6, 7, 8, 9))):
         own = train.relabelled(digits).with_channels(3)
         network = tiny_network(role, 5, (16, 24, 32))
-        train_classifier(network, own, Schedule(8, 32, 8e-3), Augmentation(1, False, 10), seed=0, label=role)
+        train_classifier(network, own, Schedule(6, 32, 8e-3), Augmentation(1, False, 10), seed=0, label=role)
         networks.append(network)
     target, source = networks
     new = Images(train.pixels, train.labels, train.class_names).of_classes([6]).with_channels(3)
     given = Images(new.pixels, new.labels - 5, new.class_names)
-    settings = quick(keep=1.0, inputs_per_epoch=1000, schedule=Schedule(6, 128, 5e-3))
+    settings = quick(keep=1.0, inputs_per_epoch=640, schedule=Schedule(5, 64, 5e-3))
     package = pnc.clone(source, target, given, {1: "6"}, settings=settings)
     model = pnc.attach(target, source, package)
     parts = [test.relabelled(digits).with_channels(3) for digits in ((0, 1, 2, 3, 4), (6,))]

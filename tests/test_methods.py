@@ -197,5 +197,5 @@ def test_pretraining_learns_and_ends_in_eval_mode() -> None:
     network = extended(task.target, 2, 0)
     schedule = Schedule(8, 12, 1e-2)
     history = train_classifier(network, task.full, schedule, Augmentation(0, False, 0), seed=0, label="test")
-    assert history[-1][0] < 0.8 * history[0][0]
+    assert history[-1][0] < 0.9 * history[0][0]
     assert not any(module.training for module in network.modules())

@@ -223,16 +223,16 @@ def test_every_parameter_that_a_stage_depends_on_exists(stages: Stages) -> None:
 @pytest.mark.parametrize(
     ("place", "key", "rerun"),
     [
-        ("clone", "keep", {"localize_insert", "ablate", "baseline", "tables"}),
-        ("clone.schedule", "epochs", {"localize_insert", "ablate", "baseline", "tables"}),
-        ("local_models", "ridge", {"local_models", "localize_insert", "ablate", "tables"}),
-        ("pretrain", "epochs", {"pretrain", "baseline", "tables"}),
+        ("clone", "keep", {"localize_insert", "evaluate", "ablate", "baseline", "tables"}),
+        ("clone.schedule", "epochs", {"localize_insert", "evaluate", "ablate", "baseline", "tables"}),
+        ("local_models", "ridge", {"local_models", "localize_insert", "evaluate", "ablate", "tables"}),
+        ("pretrain", "epochs", {"pretrain", "evaluate", "ablate", "baseline", "tables"}),
         ("finetune", "epochs", {"evaluate", "ablate", "baseline", "tables"}),
-        ("samples", "share", {"local_models", "localize_insert", "ablate", "baseline", "tables"}),
+        ("samples", "share", {"local_models", "localize_insert", "evaluate", "ablate", "baseline", "tables"}),
         ("data", "size", {"prepare", "tables"}),
     ],
 )
-def test_a_parameter_is_read_by_just_the_stages_that_use_it(
+def test_a_parameter_is_read_by_just_the_stages_that_use_it_or_write_it_down(
     stages: Stages, place: str, key: str, rerun: set[str]
 ) -> None:
     changed = yaml.safe_load(yaml.safe_dump(PARAMS))
