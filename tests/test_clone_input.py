@@ -10,7 +10,6 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import pnc
-from pnc import localize_insert
 from pnc.data import Images, as_float
 from pnc.errors import PncError
 from pnc.neighbourhood import Neighbourhood
@@ -153,7 +152,7 @@ def test_bad_input_gets_one_line_before_any_work(
     changes_and_line: tuple[dict[str, Any], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes, line = changes_and_line
-    monkeypatch.setattr(localize_insert, "_Training", None)  # nothing may come so far
+    monkeypatch.setattr("pnc.local_models.LocalModels", None)  # nothing may come so far
     source, target = source_and_target()
     before = state(source), state(target)
     given = {"source": source, "target": target, "samples": samples(), "classes": OWLS, "settings": quick()}

@@ -123,6 +123,17 @@ def test_no_damaged_file_is_loaded(tmp_path_factory: pytest.TempPathFactory, dam
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_that_says_the_same_in_other_bytes_is_refused(saved: Path, tmp_path: Path) -> None:
+    """More spaces behind the header: the same JSON and the same tensors."""
+    whole = saved.read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    padded = (length + 8).to_bytes(8, "little") + whole[8 : 8 + length] + 8 * b" " + whole[8 + length :]
+    assert module.load(padded).keys() == module.load(whole).keys()
+    (tmp_path / "padded.pnc").write_bytes(padded)
+    with pytest.raises(PncError, match="expected a whole clone package, found a file whose checksum does not fit"):
+        ClonePackage.load(tmp_path / "padded.pnc")
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.pnc"
     with pytest.raises(PncError, match=r"other\.pnc: expected a clone package, found No such file"):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,21 @@ def test_groups_move_at_their_own_rate() -> None:
     fit(module, groups, lambda *_: fast.sum() + slow.sum() + plain.sum(), 1, schedule, seed=0, label="groups")
     step = 0.1 * schedule.rate(0.5)
     assert [float(p.detach()) for p in (fast, slow, plain)] == pytest.approx([-3 * step, -step / 2, -step], rel=1e-4)
+
+
+def test_the_rate_follows_the_schedule_over_the_whole_run() -> None:
+    """Under a constant gradient each of Adam's steps is the learning rate itself."""
+    parameter, path = nn.Parameter(torch.zeros(1, dtype=torch.float64)), []
+
+    def loss(*_: object) -> Tensor:
+        path.append(float(parameter.detach()))
+        return parameter.sum()
+
+    schedule = Schedule(epochs=3, batch=2, lr=0.1)
+    fit(nn.ParameterList([parameter]), [parameter], loss, 8, schedule, seed=0, label="rates")
+    path.append(float(parameter.detach()))
+    steps = [before - after for before, after in pairwise(path)]
+    assert steps == pytest.approx([0.1 * schedule.rate((step + 0.5) / 12) for step in range(12)], rel=1e-4)
 
 
 def test_independent_learners_are_reported_one_by_one_and_weighted_by_batch() -> None:

@@ -54,6 +54,13 @@ def test_black_stays_black_and_nothing_comes_from_elsewhere() -> None:
     assert found.max() <= 0.5 + 1e-6
 
 
+def test_pictures_are_mixed_with_each_other() -> None:
+    given = torch.zeros(200, 1, 8, 8)
+    given[::2] = 1
+    found = widen(given, draw())
+    assert 0.1 < found[1::2].flatten(1).any(1).double().mean() < 0.4  # half are mixed, half of those with a white one
+
+
 def stages(given: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """Warped, mixed, averaged: the three steps with draws of their own."""
     warped = module._warp(given, draw(seed))
