@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 import torch
+from _tiny import randomise_norms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -29,18 +30,6 @@ def single_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def randomise_norms(network: BlockNet) -> BlockNet:
-    """Give every BN statistics, signs and shifts that matter."""
-    draw = generator(0, "norms")
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            state = module.state_dict()
-            for name in ("running_mean", "weight", "bias"):
-                state[name].normal_(generator=draw)
-            state["running_var"].uniform_(0.5, 2, generator=draw)
-    return network.eval()
 
 
 @cache

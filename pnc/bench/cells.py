@@ -4,7 +4,6 @@ A score file is JSON: ``{"scores": [...], "settings": {...}, "device": "..."}``;
 Settings leave out the seed, so that every seed of a cell has the same ones.
 """
 
-import csv
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ import pandas as pd
 
 from pnc.bench import paper as printed
 from pnc.bench.provenance import settings_hash
+from pnc.bench.rows import read_rows
 from pnc.errors import bad
 from pnc.files import read_json, write_text
 
@@ -88,7 +88,7 @@ def read_cells(path: Path) -> pd.DataFrame:
     """Cells as ``aggregate`` gave them. Raises PncError naming file and row (the header is row 1)."""
     cells: list[dict[str, Any]] = []
     first: dict[tuple[str, ...], str] = {}
-    for where, texts in _rows(path):
+    for where, texts in read_rows(path, COLUMNS, "a table of cells"):
         _check_key(where, texts)
         earlier = first.setdefault(tuple(texts[name] for name in IDENTITY), where)
         if earlier != where:
@@ -180,24 +180,6 @@ def _quoted(measured: list[dict[str, Any]], numbers: Mapping[tuple[str, ...], fl
             if key not in done:
                 empty = {"mean": np.nan, "std": np.nan, "seeds": 0, "device": "", "settings": ""}
                 yield dict(zip(KEY, key, strict=True)) | empty | {"paper": value, "quoted": True}
-
-
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Where each row stands ("FILE row NUMBER") and its texts by column."""
-    if not path.is_file():
-        raise bad(str(path), expected="a table of cells", found="no file")
-    try:
-        with path.open(newline="", encoding="utf-8") as opened:
-            rows = list(csv.reader(opened, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise bad(str(path), expected="comma-separated text", found=f"damaged text ({error})") from None
-    if not rows or rows[0] != list(COLUMNS):
-        found = ",".join(rows[0]) if rows else "nothing"
-        raise bad(f"{path} row 1", expected=f"the columns {','.join(COLUMNS)}", found=found)
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(COLUMNS):
-            raise bad(f"{path} row {number}", expected=f"{len(COLUMNS)} fields", found=len(row))
-        yield f"{path} row {number}", dict(zip(COLUMNS, row, strict=True))
 
 
 def _typed(where: str, texts: Mapping[str, str]) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 One cell is one row of a frame. Accuracies are in per cent; ``paper/README.md`` says what each metric means.
 """
 
-import csv
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from pnc.bench.rows import read_rows
 from pnc.errors import bad
 
 IDENTITY = ("table", "row", "dataset", "source", "target", "scale")
@@ -63,7 +62,7 @@ def settings(folder: Path) -> pd.DataFrame:
     """Supplement, Table 1, with the columns ``SETTINGS``. Raises PncError as ``load`` does."""
     path = folder / "supp_table1.csv"
     rows: list[dict[str, str | float]] = []
-    for where, texts in _read(path, SETTINGS):
+    for where, texts in read_rows(path, SETTINGS, "a table of the paper"):
         _check_known(texts, where, _NAMES)
         numbers = {
             name: _number(texts[name], largest, f"{where}, {name}", kind)
@@ -158,7 +157,7 @@ def _cells(folder: Path, table: str) -> list[dict[str, str | float]]:
         known["row"] = tuple(FUNCTIONS)
     seen: dict[tuple[str, ...], str] = {}
     cells: list[dict[str, str | float]] = []
-    for where, texts in _read(path, COLUMNS):
+    for where, texts in read_rows(path, COLUMNS, "a table of the paper"):
         _check_known(texts, where, known)
         first = seen.setdefault(tuple(texts[name] for name in (*IDENTITY, "metric")), where)
         if first != where:
@@ -166,24 +165,6 @@ def _cells(folder: Path, table: str) -> list[dict[str, str | float]]:
         number = _number(texts["value"], _LARGEST.get(texts["metric"], 100), f"{where}, value")
         cells.append({**texts, "value": number})
     return cells
-
-
-def _read(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Where each row stands ("FILE row NUMBER") and its texts by column."""
-    if not path.is_file():
-        raise bad(str(path), expected="a table of the paper", found="no file")
-    try:
-        with path.open(newline="", encoding="utf-8") as opened:
-            rows = list(csv.reader(opened, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise bad(str(path), expected="comma-separated text", found=f"damaged text ({error})") from None
-    if not rows or rows[0] != list(columns):
-        found = ",".join(rows[0]) if rows else "nothing"
-        raise bad(f"{path} row 1", expected=f"the columns {','.join(columns)}", found=found)
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(columns):
-            raise bad(f"{path} row {number}", expected=f"{len(columns)} fields", found=len(row))
-        yield f"{path} row {number}", dict(zip(columns, row, strict=True))
 
 
 def _check_known(texts: dict[str, str], where: str, known: dict[str, tuple[str, ...]]) -> None:
