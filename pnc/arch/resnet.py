@@ -5,6 +5,7 @@ Five blocks (main paper, Sec. 4.1): the stem, then the four stages, which torchv
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from pnc.arch._blocknet import BlockNet
@@ -61,4 +62,5 @@ def _resnet(unit: "Unit", depths: tuple[int, ...], classes: int, channels: int, 
         planes = scaled(filters, width)
         blocks.append(residual_stage(unit, entering, planes, depth, stride))
         entering = planes * unit.expansion
-    return he_init(BlockNet(blocks, nn.Linear(entering, classes)))
+    # Both weights and features lie channels last: up to 1.8 times as fast (benchmarks/README.md), same result.
+    return he_init(BlockNet(blocks, nn.Linear(entering, classes))).to(memory_format=torch.channels_last)
