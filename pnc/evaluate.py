@@ -63,5 +63,5 @@ def calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:
     confidence, answer = logits.double().softmax(1).max(1)
     right = (answer == labels).double()
     which = (confidence * bins).long().clamp(max=bins - 1)
-    gaps = torch.zeros(bins, dtype=torch.double).index_add(0, which, confidence - right)
+    gaps = torch.zeros(bins, dtype=torch.double, device=logits.device).index_add(0, which, confidence - right)
     return 100 * float(gaps.abs().sum() / len(labels))

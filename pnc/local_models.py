@@ -37,6 +37,9 @@ class LocalModels:
         theta, design = self.theta[pictures], _design(self.masks[masks])
         return torch.einsum("nm,nmc->nc", design, theta)
 
+    def to(self, device: torch.device | str) -> "LocalModels":
+        return LocalModels(self.theta.to(device), self.masks.to(device))
+
     def save(self, path: str | Path) -> None:
         write_tensors(path, {"theta": self.theta, "masks": self.masks.to(torch.uint8)})
 
@@ -67,7 +70,7 @@ def fit_local_models(
     if len(pixels) == 0:
         raise bad("pictures for the local models", expected="at least one", found="none")
     masks, twin = neighbourhood.draw(seed).to(pixels.device), Twin(network).module
-    projection = _projection(masks, neighbourhood.weights(masks), ridge)
+    projection = _projection(masks, neighbourhood, ridge)
     parts = pixels.split(max(1, batch // len(masks)))
     answers = (_answers(twin, as_float(part), masks) for part in track(parts, "local models", progress))
     thetas = [torch.einsum("mb,nbc->nmc", projection, answer.float()) for answer in answers]
@@ -81,14 +84,14 @@ def _answers(network: nn.Module, pictures: Tensor, masks: Tensor) -> Tensor:
     return answers.view(len(pictures), len(masks), -1)
 
 
-def _projection(masks: Tensor, weights: Tensor, ridge: float) -> Tensor:
+def _projection(masks: Tensor, neighbourhood: Neighbourhood, ridge: float) -> Tensor:
     """(BᵀΠB + λI)⁻¹BᵀΠ [grid² + 1, |B|]: the one matrix that turns any picture's answers into its θ."""
-    design, weights = _design(masks).double(), weights.double()
+    design, weights = _design(masks).double(), neighbourhood.weights(masks).double()
     penalty = torch.full((design.shape[1],), float(ridge), dtype=torch.float64, device=design.device)
     penalty[-1] = 0.0
     weighted = design.T * weights
     # The pseudo-inverse: with few masks, or λ = 0, the normal equations may be singular.
-    normal = weighted @ design + torch.diag(penalty)
+    normal = (weighted if neighbourhood.weighting == "both" else design.T) @ design + torch.diag(penalty)
     return (torch.linalg.pinv(normal, hermitian=True) @ weighted).float()
 
 

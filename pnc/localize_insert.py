@@ -15,7 +15,7 @@ from pnc import objective
 from pnc.adapter import Adapter
 from pnc.calibration import calibrate
 from pnc.candidate import Candidate, source_position, traverse
-from pnc.data import Images, as_float, augment
+from pnc.data import Images, as_float
 from pnc.errors import bad
 from pnc.local_models import LocalModels
 from pnc.neighbourhood import perturb
@@ -127,7 +127,8 @@ class _Training:
         if self.settings.localisation > 0:
             total = total + self.settings.localisation * self._localisation(part, near, chosen, masks)
         if part.rehearsal is not None:
-            total = total + self._rehearsal(part.samples, part.rehearsal, count, draws)
+            old_and_new = self._rehearsal(part.samples, part.rehearsal, count, draws)
+            total = total + self.settings.rehearsal.weight * old_and_new
         return total
 
     def _localisation(self, part: _Part, near: Tensor, chosen: Tensor, masks: Tensor) -> Tensor:
@@ -166,7 +167,7 @@ class _Training:
         drawn = torch.randint(len(samples) + len(rehearsal), (count,), generator=draws)
         new, old = drawn[drawn < len(samples)], drawn[drawn >= len(samples)] - len(samples)
         pixels = torch.cat([samples.pixels[new], rehearsal.pixels[old]])
-        inputs = augment(as_float(pixels), draws, crop=2, flip=False, rotation=10)
+        inputs = self.settings.rehearsal.augmentation(as_float(pixels), draws)
         is_new = torch.cat([torch.ones(len(new)), torch.zeros(len(old))]).to(inputs)
         outputs = self._outputs(inputs)
         teacher_new = self._ask_source(inputs)[:, list(self.task.classes)]

@@ -12,6 +12,7 @@ from pnc.errors import bad
 from pnc.seeds import generator
 
 Kernel = Literal["lime", "literal"]
+Weighting = Literal["both", "answers"]
 
 
 @dataclass(frozen=True)
@@ -19,17 +20,20 @@ class Neighbourhood:
     """``grid`` × ``grid`` patches (H), ``masks`` random masks (|B|), kernel width ``sigma``.
 
     ``kernel`` "lime" is √exp(−(1 − cos(b, 1))² / σ²), which falls with the distance from the picture;
-    "literal" is the supplement's Eq. 3, exp(−√(cos(b, 1) / σ²)), which grows with it.
+    "literal" is the supplement's Eq. 3, exp(−√(cos(b, 1) / σ²)), which grows with it. ``weighting`` "both" puts Π
+    on masks and answers, as least squares weighted by Π has it; "answers" on Y alone, the supplement's Eq. 4.
     """
 
     grid: int = 4
     masks: int = 100
     sigma: float = 0.25
     kernel: Kernel = "lime"
+    weighting: Weighting = "both"
 
     def __post_init__(self) -> None:
-        if self.kernel not in get_args(Kernel):
-            raise bad("kernel", expected=f"one of {', '.join(get_args(Kernel))}", found=repr(self.kernel))
+        for name, choices in (("kernel", get_args(Kernel)), ("weighting", get_args(Weighting))):
+            if getattr(self, name) not in choices:
+                raise bad(name, expected=f"one of {', '.join(choices)}", found=repr(getattr(self, name)))
         for name, value in (("grid", self.grid), ("masks", self.masks), ("sigma", self.sigma)):
             if value <= 0:
                 raise bad(name, expected="a positive number", found=value)

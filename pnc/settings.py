@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field, is_dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from pnc.data import Augmentation
 from pnc.errors import bad
 from pnc.masks import MaskReading, kept_filters
 from pnc.neighbourhood import Neighbourhood
@@ -14,6 +15,18 @@ Inputs = Literal["wide", "neighbourhood"]
 Insertion = Literal["joint", "two_softmax", "labels"]
 Start = Literal["ridge", "random"]
 Calibration = Literal["held_out", "none"]
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """L_ins where D_o is seen: the ``weight`` of old against new pictures beside distillation, and their views."""
+
+    weight: float = 10.0
+    augmentation: Augmentation = field(default_factory=lambda: Augmentation(crop=2, flip=False, rotation=10))
+
+    def __post_init__(self) -> None:
+        if not self.weight > 0:
+            raise bad("rehearsal.weight", expected="a positive number", found=self.weight)
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,7 @@ class CloneSettings:
     ``calibration``  an offset on the new logits, chosen on held-out pictures, or none
     ``q``            strict calibration: the share of held-out D_t that must be called new
     ``localisation`` weight of L_loc beside L_ins
+    ``rehearsal``    how D_o is used in the regime of that name
     ``held_out``     the share of D_t kept for choosing R, δ and q
     ``score_rate``   learning rate of M's scores relative to A and F_c
     ``inputs_per_epoch`` how many perturbed pictures an epoch draws
@@ -48,6 +62,7 @@ class CloneSettings:
     calibration: Calibration = "held_out"
     q: float = 0.96
     localisation: float = 0.1
+    rehearsal: Rehearsal = field(default_factory=Rehearsal)
     held_out: float = 0.2
     score_rate: float = 3.0
     inputs_per_epoch: int = 20000

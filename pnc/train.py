@@ -5,6 +5,8 @@ function of the step. So a run that was killed and goes on from its last checkpo
 """
 
 import math
+import pickle
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -38,8 +40,10 @@ class Schedule:
 
     def __post_init__(self) -> None:
         for name, value in (("epochs", self.epochs), ("batch", self.batch), ("lr", self.lr)):
-            if value <= 0:
+            if not 0 < value < math.inf:
                 raise bad(name, expected="a positive number", found=value)
+        if not 0 <= self.warmup < 1:
+            raise bad("warmup", expected="a fraction of the run in [0, 1)", found=self.warmup)
         if self.optimiser not in ("adam", "sgd"):
             raise bad("optimiser", expected="adam or sgd", found=repr(self.optimiser))
 
@@ -79,7 +83,7 @@ def fit(
     if samples == 0:
         raise bad(f"{label}: samples", expected="at least one", found="none")
     optimiser = _optimiser(groups, schedule)
-    history = _resume(checkpoint, module, optimiser)
+    history = _resume(checkpoint, module, optimiser, label)
     steps = math.ceil(samples / schedule.batch)
     saved = time.monotonic()
     for epoch in track(range(len(history), schedule.epochs), label, progress):
@@ -127,10 +131,16 @@ def _save(checkpoint: Checkpoint, module: nn.Module, optimiser: torch.optim.Opti
         torch.save(state, scratch)
 
 
-def _resume(checkpoint: Checkpoint | None, module: nn.Module, optimiser: torch.optim.Optimizer) -> History:
+def _resume(
+    checkpoint: Checkpoint | None, module: nn.Module, optimiser: torch.optim.Optimizer, label: str
+) -> History:
     if checkpoint is None or not checkpoint.path.is_file():
         return []
-    state = torch.load(checkpoint.path, weights_only=True)
+    try:
+        state = torch.load(checkpoint.path, weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:  # after a power loss, say
+        print(f"{checkpoint.path}: damaged ({type(error).__name__}), so {label} starts anew", file=sys.stderr)
+        return []
     module.load_state_dict(state["module"])
     optimiser.load_state_dict(state["optimiser"])
     return state["history"]

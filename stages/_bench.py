@@ -16,17 +16,18 @@ import pnc
 from pnc.arch import BlockNet, NetworkSpec, load_network
 from pnc.bench.provenance import device_name
 from pnc.bench.suite import Suite, load_suite
-from pnc.data import Images, fraction, halves, holdout
+from pnc.data import Augmentation, Images, fraction, halves, holdout
 from pnc.evaluate import scores
 from pnc.files import write_json
-from pnc.methods import METHODS, Augmentation, MethodTask
-from pnc.neighbourhood import Neighbourhood
+from pnc.local_models import LocalModels
+from pnc.methods import METHODS, MethodTask
 from pnc.settings import CloneSettings, from_mapping
 from pnc.task import CloneTask
 from pnc.tensors import read_tensors, write_tensors
 from pnc.train import Checkpoint, Schedule
 
 SCRATCH = Path(".scratch")
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 Record = dict[str, Any]
 # What every score depends on; not the seeds, nor which other methods there are.
 SETTINGS = ("dataset", "data", "networks", "pretrain", "samples", "clone", "finetune")
@@ -44,7 +45,7 @@ class Bench:
 
     def images(self, split: str) -> Images:
         tensors, notes = read_tensors(self.suite.data(split))
-        return Images(tensors["pixels"], tensors["labels"], tuple(notes["class_names"]))
+        return Images(tensors["pixels"], tensors["labels"], tuple(notes["class_names"])).to(DEVICE)
 
     def write_images(self, split: str, images: Images) -> None:
         tensors = {"pixels": images.pixels, "labels": images.labels}
@@ -60,16 +61,23 @@ class Bench:
         return self.half(images, "source").relabelled(self.suite.scales[scale])
 
     def network(self, role: str, seed: int) -> tuple[BlockNet, NetworkSpec]:
-        return load_network(self.suite.network(role, seed))
+        network, spec = load_network(self.suite.network(role, seed))
+        return network.to(DEVICE), spec
 
-    def settings(self, regime: str, **changes: Any) -> CloneSettings:
-        values = self.suite.values
-        where = f"suites.{self.suite.name}"
-        around = values["local_models"]
-        neighbourhood = from_mapping(Neighbourhood, around["neighbourhood"], f"{where}.local_models.neighbourhood")
-        settings = from_mapping(CloneSettings, {**values["clone"], "regime": regime}, f"{where}.clone")
-        held_out = values["samples"]["held_out"]
-        return replace(settings, neighbourhood=neighbourhood, ridge=around["ridge"], held_out=held_out, **changes)
+    def local_models(self, scale: str, seed: int) -> LocalModels:
+        return LocalModels.load(self.suite.local_models(scale, seed)).to(DEVICE)
+
+    def settings(self, regime: str, changes: Mapping[str, Any] | None = None) -> CloneSettings:
+        """The suite's own, with ``changes`` to them; a mapping changes just the keys that it names."""
+        values: dict[str, Any] = {
+            **self.suite.values["clone"],
+            **self.suite.values["local_models"],
+            "held_out": self.suite.values["samples"]["held_out"],
+            "regime": regime,
+        }
+        for key, change in (changes or {}).items():
+            values[key] = {**values.get(key, {}), **change} if isinstance(change, dict) else change
+        return from_mapping(CloneSettings, values, f"suites.{self.suite.name}.clone")
 
     def schedule(self, key: str) -> Schedule:
         """``pretrain`` or ``finetune``."""
@@ -88,10 +96,10 @@ class Bench:
         source, target = self.network("source", seed)[0], self.network("target", seed)[0]
         return CloneTask(source, target, tuple(self.suite.scales[scale]), *new, *old)
 
-    def write_scores(self, path: Path, records: list[Record], scale: str, *more: str) -> None:
-        """A stage's numbers with the settings behind them: those of every score, and the keys ``more``."""
+    def write_scores(self, path: Path, records: list[Record], scale: str, *more: str, **own: Any) -> None:
+        """A stage's numbers with the settings behind them: every score's, the keys ``more``, and its ``own``."""
         values = self.suite.values
-        settings = {key: values[key] for key in (*SETTINGS, *more)} | {"classes": self.suite.scales[scale]}
+        settings = {key: values[key] for key in (*SETTINGS, *more)} | {"classes": self.suite.scales[scale]} | own
         write_json(path, {"scores": records, "settings": settings, "device": device()})
 
 

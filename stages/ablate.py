@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from pnc.bench.suite import seeds_of
-from pnc.local_models import LocalModels
 from pnc.search import converged_losses, search
 from pnc.selection import best_position
 from stages._bench import Bench, Record, Setting, checkpoint, scratch
@@ -30,8 +29,8 @@ def _records(setting: Setting, folder: Path) -> list[Record]:
     task = setting.task
     packages = search(
         task,
-        LocalModels.load(bench.suite.local_models(setting.scale, seed)),
-        bench.settings(setting.regime, keep=1.0),
+        bench.local_models(setting.scale, seed),
+        bench.settings(setting.regime, {"keep": 1.0}),
         task.samples.class_names,
         positions=bench.suite.positions,
         seed=seed,

@@ -5,7 +5,6 @@ import argparse
 from pnc.arch import fingerprint
 from pnc.bench.suite import seeds_of
 from pnc.files import write_json
-from pnc.local_models import LocalModels
 from pnc.search import converged_losses, search
 from stages._bench import Bench, checkpoint, scratch
 from stages._cli import run
@@ -22,7 +21,7 @@ def main(arguments: argparse.Namespace) -> None:
             task = bench.task(scale, seed, train)
             packages = search(
                 task,
-                LocalModels.load(bench.suite.local_models(scale, seed)),
+                bench.local_models(scale, seed),
                 settings,
                 task.samples.class_names,
                 positions=[position],

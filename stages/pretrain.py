@@ -5,7 +5,7 @@ import argparse
 from pnc.arch import NetworkSpec, build, save_network
 from pnc.bench.suite import seeds_of
 from pnc.methods import train_classifier
-from stages._bench import Bench, checkpoint, scratch
+from stages._bench import DEVICE, Bench, checkpoint, scratch
 from stages._cli import run
 
 
@@ -19,7 +19,7 @@ def main(arguments: argparse.Namespace) -> None:
     spec = NetworkSpec(class_names=images.class_names, mean=mean, std=std, size=size, **network_settings)
     with scratch("pretrain", role, arguments.seeds, spec, bench.suite.values["pretrain"], images.sha256()) as folder:
         for seed in seeds_of(arguments.seeds):
-            network = build(spec, seed)
+            network = build(spec, seed).to(DEVICE)
             train_classifier(
                 network,
                 images,

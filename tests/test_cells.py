@@ -403,3 +403,16 @@ def test_a_device_is_model_and_cores(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("platform.processor", lambda: "x86_64")
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
     assert provenance.device_name() == "x86_64, 1 core, CPU"
+
+
+def test_experiments_that_differ_in_their_classes_are_averaged_for_each_seed(tmp_path: Path) -> None:
+    files = []
+    for number, values in enumerate(([90.0, 80.0], [70.0, 60.0])):
+        scores = [score(scale=f"S{number}", value=value, seed=seed) for seed, value in enumerate(values)]
+        files.append(write(tmp_path / f"S{number}.json", *scores, settings={"clone": 1, "classes": [number]}))
+    found = read_scores(files)
+    assert found[["scale", "seed", "value"]].to_numpy().tolist() == [["S", 0, 80.0], ["S", 1, 70.0]]
+    assert settings_of(found) == [{"clone": 1, "classes": {"S0": [0], "S1": [1]}}]
+    write(files[1], *scores, settings={"clone": 2, "classes": [1]})
+    with pytest.raises(PncError, match=r"settings of .*: expected the same but for the classes, found .*S0"):
+        read_scores(files)

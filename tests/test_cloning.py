@@ -13,9 +13,9 @@ from torch import nn
 
 import pnc
 from pnc.arch import ARCHITECTURES
-from pnc.data import DataSpec, Images, as_float, load
+from pnc.data import Augmentation, DataSpec, Images, as_float, load
 from pnc.evaluate import joint, scores
-from pnc.methods import Augmentation, train_classifier
+from pnc.methods import train_classifier
 from pnc.neighbourhood import Neighbourhood
 from pnc.selection import best_position
 from pnc.train import Schedule

@@ -43,6 +43,16 @@ def test_every_local_model_is_the_weighted_ridge_of_its_picture(ridge: float, ke
         np.testing.assert_allclose(theta[-1], reference.intercept_, atol=1e-4)
 
 
+def test_weights_on_the_answers_alone_are_the_supplements_eq_4() -> None:
+    network, near = tiny_network("source"), Neighbourhood(grid=4, masks=40, weighting="answers")
+    models = fit_local_models(network, PIXELS[:2], near, seed=3, ridge=0.0)
+    design = torch.cat([models.masks, torch.ones(40, 1)], dim=1).double()
+    for picture, theta in zip(as_float(PIXELS[:2]), models.theta, strict=True):
+        weighted = near.weights(models.masks).unsqueeze(1) * answers(network, picture, models.masks)
+        expected = torch.linalg.inv(design.T @ design) @ design.T @ weighted.double()
+        torch.testing.assert_close(theta.double(), expected, atol=1e-4, rtol=0)
+
+
 def test_captum_finds_the_same_local_models() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from pnc.arch import BlockNet, NetworkSpec
 from pnc.attachment import attach
-from pnc.data import Images, as_float
+from pnc.data import Augmentation, Images, as_float
 from pnc.errors import PncError
 from pnc.evaluate import Classifier, scores
-from pnc.methods import METHODS, Augmentation, MethodTask, train_classifier
+from pnc.methods import METHODS, MethodTask, train_classifier
 from pnc.methods._finetune import distillation, extended
 from pnc.objective import source_scores
 from pnc.package import ClonePackage

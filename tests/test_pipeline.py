@@ -119,6 +119,7 @@ def test_a_suite_runs_each_of_its_items(stages: Stages, suite: str) -> None:
         if arguments(stage)["suite"] == suite:
             for name, value in arguments(stage).items():
                 found.setdefault(name, set()).add(value)
+    assert found.pop("reading", set()) == set(values["sensitivity"]["readings"])
     assert found == {
         "suite": {suite},
         "role": set(values["networks"]),

@@ -63,7 +63,8 @@ def test_unknown_keys_are_refused_with_their_place_and_the_known_ones() -> None:
         "settings: unknown key: expected one of " + ", ".join(sorted(get_type_hints(CloneSettings))) + ", found keeep"
     )
     deep = refusal({"neighbourhood": {"grid": 4, "size": 8, "b": 1}})
-    assert deep == "settings.neighbourhood: unknown key: expected one of grid, kernel, masks, sigma, found b, size"
+    known = "grid, kernel, masks, sigma, weighting"
+    assert deep == f"settings.neighbourhood: unknown key: expected one of {known}, found b, size"
     assert refusal({1: 2}).endswith("found 1")
 
 
@@ -112,6 +113,11 @@ def test_a_missing_required_key_is_named() -> None:
 def test_numbers_out_of_range_are_refused_by_name(field: str, value: float) -> None:
     with pytest.raises(PncError, match=f"^{field}: expected .*, found {value}"):
         CloneSettings(**{field: value})  # type: ignore[arg-type]
+
+
+def test_old_pictures_must_count_for_something() -> None:
+    assert refusal({"rehearsal": {"weight": 0.0}}) == "rehearsal.weight: expected a positive number, found 0.0"
+    assert from_mapping(CloneSettings, {"rehearsal": {"augmentation": {"crop": 1}}}).rehearsal.augmentation.crop == 1
 
 
 def plain(kind: type) -> dict[str, Any]:

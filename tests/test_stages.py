@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[1]
 HEADER = "table,row,dataset,source,target,scale,regime,metric,mean,std,seeds,paper,quoted,device,settings"
 SCALES, REGIMES = ("S", "M"), ("strict", "rehearsal")
 BATCH = 128  # of pretraining
+SENSITIVITY = {"position": 2, "readings": {"chosen": {}, "start": {"start": "random"}}}
 CLONE = {"scale": "M", "regime": "strict", "seeds": "0"}  # the one that the tests below look at
 
 
@@ -57,7 +58,7 @@ def miniature(seeds: str = "0") -> dict[str, Any]:
     suite["clone"] |= {"inputs_per_epoch": 128, "schedule": {"epochs": 2, "batch": 64, "lr": 0.003}}
     suite["finetune"]["epochs"] = 1
     methods = {name: regime for each in suites.values() for name, regime in each["methods"].items()}
-    return suite | {"positions": [2, 1], "methods": methods, "seeds": [seeds]}
+    return suite | {"positions": [2, 1], "methods": methods, "seeds": [seeds], "sensitivity": SENSITIVITY}
 
 
 def lay_out(folder: Path, suite: dict[str, Any]) -> Path:
@@ -92,6 +93,8 @@ def run_chain(folder: Path) -> Path:
                     run(stage, **item)
             for method in load_suite("mini").methods:
                 run("baseline", method=method, scale=scale, seeds="0")
+            for reading in SENSITIVITY["readings"]:
+                run("sensitivity", reading=reading, scale=scale, seeds="0")
         run("tables")
         run("figures")
     return folder
@@ -151,6 +154,18 @@ def test_the_cells_hold_every_row_at_both_scales(chain: Path) -> None:
     every_r = cells[(cells["table"] == POSITIONS) & (cells["metric"] == "loss")]
     positions = set(every_r[["row", "scale", "regime"]].itertuples(index=False, name=None))
     assert positions == set(product(("PNC R=1", "PNC R=2"), SCALES, REGIMES))
+
+
+def test_the_chosen_reading_is_the_clone_itself_and_another_is_not(chain: Path) -> None:
+    cells = read_texts(chain)
+    clone = cells[(cells["table"] == POSITIONS) & (cells["row"] == "PNC R=2") & (cells["regime"] == "strict")]
+    found = cells[cells["table"] == "sensitivity"]
+    assert set(found["row"]) == {"as chosen", "start = random"} and set(found["regime"]) == {"strict"}
+    chosen, start = (
+        found[found["row"] == row].set_index(["scale", "metric"])["mean"] for row in ("as chosen", "start = random")
+    )
+    assert chosen.to_dict().items() <= clone.set_index(["scale", "metric"])["mean"].to_dict().items()
+    assert start.to_dict() != chosen.to_dict()
 
 
 def test_every_cell_has_its_settings_spelled_out(chain: Path) -> None:

@@ -161,7 +161,7 @@ def test_cells_without_a_scale_get_columns_of_their_own() -> None:
 
 
 def test_an_unknown_table_is_refused_not_skipped() -> None:
-    with pytest.raises(PncError, match="tables to render: expected T1 and R alone, found S4, T2"):
+    with pytest.raises(PncError, match="tables to render: expected no others than T1, R, sensitivity, found S4, T2"):
         render(frame(cell("1", "", "avg", 9, table="T2"), cell("1", "", "avg", 9, table="S4")), title="")
 
 
@@ -254,7 +254,7 @@ def test_the_same_scores_give_the_same_bytes(workplace: Path) -> None:
     first = written()
     run()
     assert written() == first
-    assert len(first) == 3
+    assert len(first) == 6  # cells, tables, settings; metrics and two tables of plots
 
 
 def test_bad_scores_leave_the_old_results(workplace: Path) -> None:

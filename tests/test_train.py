@@ -106,6 +106,21 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
     assert same_bits(first, again) and found == history
 
 
+@pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], lambda _: b"", lambda _: b"no"])
+def test_a_damaged_checkpoint_is_named_and_training_starts_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
+) -> None:
+    undisturbed, expected = trained()
+    checkpoint = Checkpoint(tmp_path / "run.pt", seconds=0)
+    with pytest.raises(KilledError):
+        trained(checkpoint, wrap=lambda loss: killed_after(8, loss))
+    checkpoint.path.write_bytes(damage(checkpoint.path.read_bytes()))
+    resumed, found = trained(checkpoint)
+    assert same_bits(resumed, undisturbed) and found == expected
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"{checkpoint.path}: damaged (") and said.endswith("starts anew")
+
+
 def test_checkpoints_are_written_no_more_often_than_asked(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "run.pt", seconds=3600)
     with pytest.raises(KilledError):
@@ -198,6 +213,7 @@ def test_bad_schedules_and_no_samples_are_refused() -> None:
     parameter = nn.Parameter(torch.zeros(1))
     with pytest.raises(PncError, match="empty: samples: expected at least one, found none"):
         fit(nn.ParameterList([parameter]), [parameter], lambda *_: parameter, 0, SCHEDULE, seed=0, label="empty")
-    for name, value in (("epochs", 0), ("batch", -1), ("lr", 0.0), ("optimiser", "lion")):
+    refused = {"epochs": 0, "batch": -1, "lr": 0.0, "optimiser": "lion", "warmup": 1.0}
+    for name, value in (*refused.items(), ("lr", math.nan), ("lr", math.inf)):
         with pytest.raises(PncError, match=f"^{name}: expected .*, found '?{value}'?$"):
             replace(SCHEDULE, **{name: value})  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ import pandas as pd
 from pnc.bench import paper as printed
 from pnc.bench.provenance import settings_hash
 from pnc.bench.rows import read_rows
+from pnc.bench.suite import scale_of
 from pnc.errors import bad
 from pnc.files import read_json, write_text
 
@@ -25,8 +26,9 @@ IDENTITY = ("table", "row", "dataset", "source", "target", "scale", "regime", "m
 COLUMNS = (*IDENTITY, "mean", "std", "seeds", "paper", "quoted", "device", "settings")
 ACCURACIES = ("ori", "tar", "avg")
 POSITIONS = "R"  # the table with the accuracy and the loss of every R
+SENSITIVITY = "sensitivity"  # the table with one reading of the paper at a time in place of ours
 _OWN_METRICS = ("ece", "leak", "package_bytes", "position", "loss")
-_TABLES = {POSITIONS: ACCURACIES} | printed.METRICS
+_TABLES = {POSITIONS: ACCURACIES, SENSITIVITY: ACCURACIES} | printed.METRICS
 _CHOICES = {"table": tuple(_TABLES), "scale": ("", "S", "M"), "regime": ("", "strict", "rehearsal")}
 _RANGES = {  # every other metric is in per cent
     "loss": (-math.inf, math.inf),
@@ -44,6 +46,7 @@ def read_scores(files: Iterable[Path]) -> pd.DataFrame:
 
     Raises PncError naming the file if one is missing, damaged or of another form, if a score's table, scale, regime,
     metric, seed or value is not a known or possible one, or if a score was given before; and without any score.
+    Scores of S0, S1, … become one of S for each seed: their mean. Their settings may differ in the classes alone.
     """
     records = [record for path in files for record in _scores(Path(path))]
     if not records:
@@ -55,7 +58,12 @@ def read_scores(files: Iterable[Path]) -> pd.DataFrame:
             where = f"{record['file']}, {_shown(record)}"
             raise bad(where, expected="a new score", found=f"one of {first[key]} again")
         first[key] = record["file"]
-    return pd.DataFrame(records, columns=[*SCORE, "settings", "device", "file"])
+    frame = pd.DataFrame(records, columns=[*SCORE, "settings", "device", "file"])
+    if (frame["scale"].map(scale_of) == frame["scale"]).all():
+        return frame
+    renamed = frame.assign(experiment=frame["scale"], scale=frame["scale"].map(scale_of))
+    merged = [_mean_over_classes(group) for _, group in renamed.groupby([*KEY, "seed"], sort=False)]
+    return pd.DataFrame(merged, columns=list(frame))
 
 
 def settings_of(scores: pd.DataFrame) -> list[dict[str, Any]]:
@@ -104,10 +112,26 @@ def _scores(path: Path) -> Iterator[dict[str, Any]]:
         where = f"{path}, score {number}"
         texts: dict[str, type | tuple[type, ...]] = dict.fromkeys(KEY, str)
         _check_form(where, score, texts | {"seed": int, "value": (int, float)})
-        _check_key(where, score)
+        _check_key(where, score | {"scale": scale_of(score["scale"])})
         _check_value(where, score)
         settings = json.dumps(content["settings"], sort_keys=True)
         yield score | {"settings": settings, "device": content["device"], "file": str(path)}
+
+
+def _mean_over_classes(group: pd.DataFrame) -> dict[str, Any]:
+    """One seed's scores of experiments that differ in their classes: their mean, with all classes in its settings."""
+    first = {str(name): value for name, value in group.iloc[0].items()}
+    classes, others = {}, set()
+    for experiment, text in zip(group["experiment"], group["settings"], strict=True):
+        settings = json.loads(text)
+        classes[experiment] = settings.pop("classes", None)
+        others.add(json.dumps(settings, sort_keys=True))
+    files = ", ".join(sorted(group["file"].unique()))
+    if len(others) > 1:
+        raise bad(f"settings of {_shown(first)}", expected="the same but for the classes", found=f"others in {files}")
+    settings = json.dumps({**json.loads(others.pop()), "classes": classes}, sort_keys=True)
+    device = "; ".join(sorted(group["device"].unique()))
+    return first | {"value": float(group["value"].mean()), "settings": settings, "device": device, "file": files}
 
 
 def _check_form(where: str, content: Any, form: Mapping[str, type | tuple[type, ...]]) -> None:

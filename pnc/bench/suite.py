@@ -27,6 +27,7 @@ KEYS = {
     "positions",
     "finetune",
     "methods",
+    "sensitivity",
     "seeds",
 }
 _INNER = {  # where no stage would notice a wrong key by name
@@ -35,7 +36,7 @@ _INNER = {  # where no stage would notice a wrong key by name
     "networks.target": {"arch", "width"},
     "samples": {"share", "held_out"},
     "local_models": {"ridge", "neighbourhood"},
-    "scales": {"S", "M"},
+    "sensitivity": {"position", "readings"},
 }
 
 
@@ -60,13 +61,18 @@ class Suite:
 
     @property
     def scales(self) -> dict[str, list[int]]:
-        """The classes cloned at each scale, as outputs of the source."""
+        """The classes cloned at each scale, as outputs of the source; the mean of S0, S1, … is reported as S."""
         return self.values["scales"]
 
     @property
     def methods(self) -> dict[str, str]:
         """Methods that need no clone, with the regime that their samples belong to (empty: D_t or everything)."""
         return self.values["methods"]
+
+    @property
+    def readings(self) -> dict[str, dict[str, Any]]:
+        """For the sensitivity table: changes to the settings of a clone, by name."""
+        return self.values["sensitivity"]["readings"]
 
     @property
     def positions(self) -> list[int]:
@@ -105,11 +111,12 @@ class Suite:
         raise bad("seed", expected=f"one of the groups {self.values['seeds']}", found=seed)
 
     def check(self, item: Mapping[str, str]) -> None:
-        """Raise PncError for a role, method, scale, regime, position R or group of seeds that the suite lacks."""
+        """Raise PncError for a role, method, reading, scale, regime, position R or seeds that the suite lacks."""
         known: dict[str, Iterable[Any]] = {
             "role": self.values["networks"],
             "method": self.methods,
             "scale": self.scales,
+            "reading": self.readings,
             "regime": self.values["regimes"],
             "position": self.positions,
             "seeds": self.values["seeds"],
@@ -143,7 +150,18 @@ def load_suite(name: str, path: str | Path = "params.yaml") -> Suite:
     _check_keys(values, KEYS, where)
     for inner, keys in _INNER.items():
         _check_keys(reduce(getitem, inner.split("."), values), keys, f"{where}.{inner}")
+    _check_scales(values["scales"], f"{where}.scales")
     return Suite(name, values)
+
+
+def scale_of(name: str) -> str:
+    """``"S3"`` → ``"S"``: experiments that differ in their classes alone are one scale."""
+    return name.rstrip("0123456789")
+
+
+def _check_scales(scales: Any, where: str) -> None:
+    if not isinstance(scales, dict) or not {scale_of(str(name)) for name in scales} <= {"S", "M"}:
+        raise bad(where, expected="classes by scale: S or S0, S1, …, and M likewise", found=repr(scales))
 
 
 def _check_keys(values: Any, keys: set[str], where: str) -> None:
@@ -165,6 +183,8 @@ def _expected(suite: Suite) -> Iterator[Path]:
         for scale in suite.scales:
             for method in suite.methods:
                 yield suite.scores("baseline", method, scale, seeds)
+            for reading in suite.readings:
+                yield suite.scores("sensitivity", reading, scale, seeds)
             for regime in suite.values["regimes"]:
                 yield suite.scores("evaluate", scale, regime, seeds)
                 yield suite.scores("ablate", scale, regime, seeds)

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from pnc.bench.cells import ACCURACIES, POSITIONS
+from pnc.bench.cells import ACCURACIES, POSITIONS, SENSITIVITY
 from pnc.bench.paper import CLONED_SHARE
 from pnc.errors import bad
 
@@ -52,6 +52,10 @@ _AVG_NOTE = (
     "5 : 1 for S and 5 : 3 for M where both networks have equally many."
 )
 _EVERY_R_NOTE = "Loss is what the search over R compares; it chooses the R with the least."
+_SENSITIVITY_NOTE = (
+    "One reading of the paper at a time in place of ours, at one R; [docs/method.md](../../docs/method.md) says what "
+    "each of them is."
+)
 _CALIBRATION_NOTE = (
     "ECE is the expected calibration error in per cent; Leak is how many pictures of the target's own classes, "
     "in per cent, were called a cloned class."
@@ -72,14 +76,15 @@ def render(cells: pd.DataFrame, *, title: str, notes: Sequence[str] = ()) -> str
 
     Raises PncError for cells of a table that has no layout here.
     """
-    unknown = sorted(set(cells["table"]) - {"T1", POSITIONS})
-    if unknown:
-        raise bad("tables to render", expected=f"T1 and {POSITIONS} alone", found=", ".join(unknown))
-    table_1 = cells[cells["table"] == "T1"]
+    known = ("T1", POSITIONS, SENSITIVITY)
+    if unknown := sorted(set(cells["table"]) - set(known)):
+        raise bad("tables to render", expected=f"no others than {', '.join(known)}", found=", ".join(unknown))
+    table_1, sensitivity = (cells[cells["table"] == name] for name in ("T1", SENSITIVITY))
     parts = [
         f"# {title}\n\n{_facts(cells, notes)}",
         _section("Table 1", "", table_1, _TABLE_1),
         _section("Every position R", _EVERY_R_NOTE, _every_position(cells), _EVERY_R),
+        _section("Sensitivity", _SENSITIVITY_NOTE, sensitivity, _TABLE_1),
         _section("Calibration", _CALIBRATION_NOTE, table_1, _CALIBRATION),
         _section("Package", _PACKAGE_NOTE, table_1, _PACKAGE),
         _settings(cells),

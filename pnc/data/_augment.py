@@ -1,12 +1,25 @@
 """Random crop, flip and rotation of a whole batch in one resampling."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from pnc.errors import bad
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random crop with a border of ``crop`` pixels, horizontal ``flip`` and ``rotation`` in degrees."""
+
+    crop: int = 4
+    flip: bool = True
+    rotation: float = 15.0
+
+    def __call__(self, pictures: Tensor, draws: torch.Generator) -> Tensor:
+        return augment(pictures, draws, crop=self.crop, flip=self.flip, rotation=self.rotation)
 
 
 def augment(

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from pnc.arch import BlockNet
 from pnc.data import as_float
-from pnc.methods._pretrain import augment_as
 from pnc.methods._registry import MethodTask
 from pnc.seeds import derive
-from pnc.train import fit
+from pnc.train import Loss, fit
 
 L2_SP = 0.01
 LWF = 1.0
@@ -39,7 +38,7 @@ def fine_tuned(task: MethodTask, new_loss: NewLoss) -> BlockNet:
     anchors = [parameter.detach().clone() for parameter in network.blocks.parameters()]
 
     def loss(indices: Tensor, draws: torch.Generator) -> Tensor:
-        pictures = augment_as(task.augmentation, as_float(samples.pixels[indices]), draws)
+        pictures = task.augmentation(as_float(samples.pixels[indices]), draws)
         logits, labels = network(pictures), samples.labels[indices] + task.old_classes
         with torch.no_grad():
             teacher = task.target(pictures)
@@ -51,18 +50,23 @@ def fine_tuned(task: MethodTask, new_loss: NewLoss) -> BlockNet:
         return new_loss(logits, labels, pictures) + LWF * kept + L2_SP * moved
 
     network.train()
+    fine_tune(network, loss, task, "fine-tuning")
+    return network.eval()
+
+
+def fine_tune(network: nn.Module, loss: Loss, task: MethodTask, label: str) -> None:
+    """Minimise ``loss`` over D_t in all of the network's weights, by the suite's ``finetune`` schedule."""
     fit(
         network,
         network.parameters(),
         loss,
-        len(samples),
+        len(task.clone.samples),
         task.finetune,
         seed=task.seed,
-        label="fine-tuning",
+        label=label,
         checkpoint=task.checkpoint,
         progress=task.progress,
     )
-    return network.eval()
 
 
 def extended(target: BlockNet, new_classes: int, seed: int) -> BlockNet:
@@ -75,4 +79,4 @@ def extended(target: BlockNet, new_classes: int, seed: int) -> BlockNet:
     with torch.no_grad():
         network.head.weight[: old.out_features] = old.weight
         network.head.bias[: old.out_features] = old.bias
-    return network
+    return network.to(old.weight.device)

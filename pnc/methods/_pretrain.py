@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pnc.arch import BlockNet, build
-from pnc.data import Images, as_float, augment
-from pnc.methods._registry import Augmentation, MethodTask
+from pnc.data import Augmentation, Images, as_float
+from pnc.methods._registry import MethodTask
 from pnc.train import Checkpoint, History, Schedule, fit
 
 
@@ -24,7 +24,7 @@ def train_classifier(
     """Cross-entropy on augmented pictures; leaves ``network`` in eval mode and returns the loss per epoch."""
 
     def loss(indices: Tensor, draws: torch.Generator) -> Tensor:
-        pictures = augment_as(augmentation, as_float(images.pixels[indices]), draws)
+        pictures = augmentation(as_float(images.pixels[indices]), draws)
         return F.cross_entropy(network(pictures), images.labels[indices])
 
     network.train()
@@ -45,7 +45,7 @@ def train_classifier(
 
 def train_jointly(task: MethodTask, images: Images) -> BlockNet:
     """A new network over old and new classes, trained on ``images`` as the pre-trained ones were on theirs."""
-    network = build(task.spec, task.seed)
+    network = build(task.spec, task.seed).to(images.pixels.device)
     train_classifier(
         network,
         images,
@@ -57,7 +57,3 @@ def train_jointly(task: MethodTask, images: Images) -> BlockNet:
         progress=task.progress,
     )
     return network
-
-
-def augment_as(augmentation: Augmentation, pictures: Tensor, draws: torch.Generator) -> Tensor:
-    return augment(pictures, draws, crop=augmentation.crop, flip=augmentation.flip, rotation=augmentation.rotation)

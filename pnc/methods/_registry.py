@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pnc.arch import BlockNet, NetworkSpec
-from pnc.data import Images
+from pnc.data import Augmentation, Images
 from pnc.errors import bad
 from pnc.evaluate import Classifier
 from pnc.package import ClonePackage
@@ -15,15 +15,6 @@ from pnc.task import CloneTask
 from pnc.train import Checkpoint, Schedule
 
 Variant = Literal["masked", "unmasked"]
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Random crop with a border of ``crop`` pixels, horizontal ``flip`` and ``rotation`` in degrees."""
-
-    crop: int = 4
-    flip: bool = True
-    rotation: float = 15.0
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def linear_probe(task: MethodTask) -> Classifier:
     old, new = task.clone.rehearsal, task.clone.samples
     if old is None:
         raise bad("linear probe", expected="samples of D_o", found="none")
-    probe = Probe(task.target, task.clone.source, len(task.spec.class_names))
+    probe = Probe(task.target, task.clone.source, len(task.spec.class_names)).to(new.pixels.device)
     pixels = torch.cat([old.pixels, new.pixels])
     labels = torch.cat([old.labels, new.labels + task.old_classes])
     features = torch.cat([probe.embed(as_float(part)) for part in pixels.split(500)])

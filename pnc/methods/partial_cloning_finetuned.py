@@ -9,10 +9,9 @@ from torch import Tensor
 from pnc.attachment import ClonedModel
 from pnc.data import as_float
 from pnc.evaluate import Classifier, joint
-from pnc.methods._pretrain import augment_as
+from pnc.methods._finetune import fine_tune
 from pnc.methods._registry import MethodTask, method
 from pnc.methods.partial_cloning import attached, last_position
-from pnc.train import fit
 
 
 @method("pnc_f", row="PNC-F (full)")
@@ -35,18 +34,8 @@ def _fine_tuned(task: MethodTask, cloned: ClonedModel) -> Classifier:
     network, samples = copy.deepcopy(cloned).requires_grad_(True), task.clone.samples
 
     def loss(indices: Tensor, draws: torch.Generator) -> Tensor:
-        pictures = augment_as(task.augmentation, as_float(samples.pixels[indices]), draws)
+        pictures = task.augmentation(as_float(samples.pixels[indices]), draws)
         return F.cross_entropy(network(pictures), samples.labels[indices] + task.old_classes)
 
-    fit(
-        network,
-        network.parameters(),
-        loss,
-        len(samples),
-        task.finetune,
-        seed=task.seed,
-        label="fine-tuning all",
-        checkpoint=task.checkpoint,
-        progress=task.progress,
-    )
+    fine_tune(network, loss, task, "fine-tuning all")
     return joint(network, task.old_classes)
