@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo digits test lint types unit regression clean
+.PHONY: demo digits test test-faults lint types unit regression ui clean
 
 demo: digits
 	python -m stages.show --suite digits
@@ -29,12 +29,21 @@ types: $(VENV)/installed
 	mypy
 
 unit: $(VENV)/installed
-	pytest
+	pytest --ignore=tests/faults
+
+# Killed, interrupted, starved and damaged runs of the real pipeline, and what a change re-runs: minutes.
+test-faults: $(VENV)/installed
+	pytest tests/faults
 
 # Recompute the digits suite and compare it with the numbers of BASE.
 BASE ?= HEAD
 regression: digits
-	python -m flows.regression --base $(BASE) --suite digits
+	pnc-regress --base $(BASE) --suite digits
+
+# Prefect's server and pages on this machine; Ctrl-C ends it.
+PORT ?= 4200
+ui: $(VENV)/installed
+	python -m flows.ui --port $(PORT)
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python: expected 3.11 or newer, found " + sys.version.split()[0])'

@@ -1,4 +1,4 @@
-"""Gather a suite's scores into ``results/``: its cells and tables, and the settings behind them."""
+"""Gather a suite's scores into ``results/``: its cells, tables and metrics, and the settings behind them."""
 
 import argparse
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from rich.console import Console
 
 from pnc.bench import paper
 from pnc.bench.cells import aggregate, read_scores, settings_of, write_cells
+from pnc.bench.metrics import write_metrics
 from pnc.bench.provenance import write_settings
 from pnc.bench.suite import expected_scores, load_suite
 from pnc.bench.tables import render, to_console
@@ -25,7 +26,7 @@ NOTES = (
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write cells.csv, TABLES.md and the settings of one suite, and print Table 1."""
+    """Write the cells, tables, metrics and settings of one suite, and print Table 1."""
     suite = load_suite(arguments.suite)
     scores, printed = read_scores(expected_scores(suite)), paper.load(Path("paper"))
     networks = {"source": suite.source_arch, "target": suite.target_arch}
@@ -38,6 +39,7 @@ def main(arguments: argparse.Namespace) -> None:
     folder = RESULTS / suite.name
     write_cells(folder / "cells.csv", cells)
     write_text(folder / "TABLES.md", text)
+    write_metrics(folder, cells)
     console = Console()
     console.print(to_console(cells))
     console.print(f"All tables: {folder / 'TABLES.md'}", highlight=False)

@@ -177,7 +177,7 @@ def test_of_equal_losses_the_largest_position_wins(losses: dict[int, float]) -> 
 
 def test_a_clone_learns_its_classes_from_their_pictures_alone() -> None:
     """Handwritten digits, 8×8: 0–4 the target's, 5–9 the source's, 6 cloned."""
-    train, test = (load(DataSpec("digits", size=8), split) for split in ("train", "test"))
+    train, test = (load(DataSpec("digits", resolution=8), split) for split in ("train", "test"))
     networks = []
     for role, digits in (("target", (0, 1, 2, 3, 4)), ("source", (5, 6, 7, 8, 9))):
         own = train.relabelled(digits).with_channels(3)

@@ -23,7 +23,7 @@ from pnc.data import DataSpec, Images, load
 from pnc.errors import PncError
 
 NAMES = ("ant", "bee", "cat")
-SPEC = DataSpec("parquet", "pets", size=None)
+SPEC = DataSpec("parquet", "pets", resolution=None)
 STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
@@ -183,7 +183,7 @@ def test_mixed_sizes_and_modes_become_one(tmp_path: Path) -> None:
     shapes = [(4, 4), (8, 8, 3), (6, 3), (4, 4, 4)]
     arrays = [random_array(*shape) for shape in shapes]
     write(tmp_path, table([encoded(array) for array in arrays], [0, 1, 2, 0]))
-    images = load(DataSpec("parquet", "pets", size=8), "test", tmp_path)
+    images = load(DataSpec("parquet", "pets", resolution=8), "test", tmp_path)
     assert images.pixels.shape == (4, 3, 8, 8)
     assert torch.equal(images.pixels[0, :, 2:6, 2:6], torch.from_numpy(arrays[0]).expand(3, 4, 4))
     assert torch.equal(images.pixels[1], torch.from_numpy(arrays[1]).permute(2, 0, 1))
@@ -191,8 +191,8 @@ def test_mixed_sizes_and_modes_become_one(tmp_path: Path) -> None:
 
 def test_grey_pictures_become_rgb_on_request(tmp_path: Path) -> None:
     write(tmp_path, table([encoded(random_array(6, 6))], [2]))
-    assert load(DataSpec("parquet", "pets", size=6), "test", tmp_path).channels == 1
-    assert load(DataSpec("parquet", "pets", size=6, channels=3), "test", tmp_path).channels == 3
+    assert load(DataSpec("parquet", "pets", resolution=6), "test", tmp_path).channels == 1
+    assert load(DataSpec("parquet", "pets", resolution=6, channels=3), "test", tmp_path).channels == 3
 
 
 def damaged_row() -> pa.Table:
@@ -260,7 +260,7 @@ def served(tmp_path: Path) -> Iterator[str]:
 
 def test_a_url_is_downloaded(tmp_path: Path, served: str) -> None:
     write(tmp_path, small_table())
-    images = load(DataSpec("parquet", f"{served}/pets/{{split}}.parquet", size=None), "test")
+    images = load(DataSpec("parquet", f"{served}/pets/{{split}}.parquet", resolution=None), "test")
     assert images.sha256() == whole_file()[1].sha256()
 
 

@@ -22,7 +22,7 @@ def test_mnist_is_whole(real_data: Path) -> None:
 def test_tiny_imagenet_is_colour_and_64_pixels_wide(real_data: Path) -> None:
     if not (real_data / "tinyimagenet").is_dir():
         pytest.skip("no tinyimagenet in the data folder")
-    images = load(DataSpec("parquet", "tinyimagenet", size=64), "test", real_data)
+    images = load(DataSpec("parquet", "tinyimagenet", resolution=64), "test", real_data)
     assert images.pixels.shape == (2_000, 3, 64, 64)
     assert torch.equal(images.labels.bincount(), torch.full((200,), 10))
     assert images.class_names[0] == "n01443537"

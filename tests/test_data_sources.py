@@ -27,15 +27,15 @@ def test_a_new_source_is_one_registered_function(monkeypatch: pytest.MonkeyPatch
         pixels = torch.tensor([10, 90], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 1, 8, 8)
         return Images(pixels, torch.tensor([0, 1]), ("dark", split))
 
-    images = load(DataSpec("two-greys", size=16, channels=3), "train")
+    images = load(DataSpec("two-greys", resolution=16, channels=3), "train")
     assert images.pixels.shape == (2, 3, 16, 16)
     assert images.pixels[1].unique().tolist() == [90]
     assert images.class_names == ("dark", "train")
 
 
-@pytest.mark.parametrize("settings", [{"size": 0}, {"size": -3}, {"channels": 2}])
+@pytest.mark.parametrize("settings", [{"resolution": 0}, {"resolution": -3}, {"channels": 2}])
 def test_bad_settings_are_refused(settings: dict) -> None:
-    with pytest.raises(PncError, match=r"size|channels"):
+    with pytest.raises(PncError, match=r"resolution|channels"):
         DataSpec("digits", **settings)
 
 
@@ -60,7 +60,7 @@ def test_the_root_is_asked_for_and_must_exist(monkeypatch: pytest.MonkeyPatch, t
 def test_digits_are_scikit_learns() -> None:
     from sklearn.datasets import load_digits
 
-    spec = DataSpec("digits", size=8)
+    spec = DataSpec("digits", resolution=8)
     train, test = load(spec, "train"), load(spec, "test")
     both = torch.cat([train.pixels, test.pixels])
     expected = torch.from_numpy(load_digits().images * 255 / 16).round().to(torch.uint8).unsqueeze(1)
@@ -101,7 +101,7 @@ def test_folders_give_sorted_classes_and_labels_that_agree(tmp_path: Path) -> No
     array = save_picture(picture_folder(tmp_path / "pets") / "train/ant/0.png", 6, 6, 3)
     (tmp_path / "pets/train/.hidden").write_text("not a picture")
     (tmp_path / "pets/train/ant/.hidden").write_text("not a picture")
-    spec = DataSpec("folder", "pets", size=None)
+    spec = DataSpec("folder", "pets", resolution=None)
     train, test = load(spec, "train", tmp_path), load(spec, "test", tmp_path)
     assert train.class_names == test.class_names == ("ant", "bee", "cat")
     assert train.labels.tolist() == [0, 0, 1, 1]
@@ -149,7 +149,7 @@ def no_classes(root: Path) -> None:
 def test_spoilt_folders_are_named(tmp_path: Path, spoil: Any, message: str) -> None:
     spoil(picture_folder(tmp_path))
     with pytest.raises(PncError, match=message):
-        load(DataSpec("folder", size=None), "test", tmp_path)
+        load(DataSpec("folder", resolution=None), "test", tmp_path)
 
 
 def fake_sets(monkeypatch: pytest.MonkeyPatch, **sets: Any) -> None:

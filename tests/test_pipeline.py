@@ -230,7 +230,7 @@ def test_every_parameter_that_a_stage_depends_on_exists(stages: Stages) -> None:
         ("pretrain", "epochs", {"pretrain", "evaluate", "ablate", "baseline", "tables"}),
         ("finetune", "epochs", {"evaluate", "ablate", "baseline", "tables"}),
         ("samples", "share", {"local_models", "localize_insert", "evaluate", "ablate", "baseline", "tables"}),
-        ("data", "size", {"prepare", "tables"}),
+        ("data", "resolution", {"prepare", "tables"}),
     ],
 )
 def test_a_parameter_is_read_by_just_the_stages_that_use_it_or_write_it_down(

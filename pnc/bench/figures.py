@@ -1,6 +1,5 @@
 """Cells and similarity matrices as figures. Without pyplot: no global state, and no display is needed."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from pnc.bench.cells import ACCURACIES, POSITIONS
+from pnc.bench.metrics import position_of
 from pnc.bench.tables import CHOSEN, label, ordered
 from pnc.errors import bad
 from pnc.files import replacing
@@ -54,7 +54,7 @@ def positions(cells: pd.DataFrame) -> Figure:
     Where seeds chose different R, R* is their mean. Raises PncError where ``cells`` has no cell of a single R.
     """
     every = _some(cells[cells["table"] == POSITIONS], "cells of every R")
-    every = every.assign(position=every["row"].map(_position))
+    every = every.assign(position=every["row"].map(position_of))
     scales = _scales(every)
     heights = {"accuracy (%)": 2, "loss": 1} if (every["metric"] == "loss").any() else {"accuracy (%)": 2}
     figure = Figure(figsize=(max(7, 1 + 3.6 * len(scales)), 1 + 1.6 * sum(heights.values())), layout="constrained")
@@ -179,14 +179,6 @@ def _metric_handles(cells: pd.DataFrame) -> list[Line2D]:
         for metric, (line, marker) in _STYLES.items()
         if metric in set(cells["metric"])
     ]
-
-
-def _position(row: str) -> int:
-    """R of a row such as "PNC R=1"."""
-    found = re.search(r"R=(\d+)$", row)
-    if not found:
-        raise bad(f"row of table {POSITIONS}", expected="a name that ends in R=NUMBER", found=repr(row))
-    return int(found[1])
 
 
 def _panel(cells: pd.DataFrame, scale: str) -> str:

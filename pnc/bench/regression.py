@@ -1,8 +1,9 @@
 """Whether a change made the numbers worse: each measured cell, before and after.
 
-A mean may differ by ``max(FLOOR, 2 · SE)`` in either direction, where SE = √(s_b² / n_b + s_n² / n_n) is the standard
-error of the difference between the two means, each over n seeds with standard deviation s. Where only one of the two
-spreads is known (a single seed has none) it stands for both; where neither is, SE = 0.
+A mean may differ by ``max(FLOOR, t · SE)`` in either direction, as in Student's test of two means over n_b and n_n
+seeds. SE = s · √(1/n_b + 1/n_n), where s² = ((n_b − 1) s_b² + (n_n − 1) s_n²) / ν pools the two variances and
+ν = n_b + n_n − 2; t is the quantile that numbers which were only drawn anew exceed with probability ``RISK``, up or
+down: 2.78 for three seeds on either side. Two single seeds say nothing of the spread: there ``FLOOR`` alone counts.
 """
 
 import math
@@ -10,10 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from pnc.bench.cells import IDENTITY
 
 FLOOR = 0.5  # points; all metrics with a direction are in per cent
+RISK = 0.05  # of calling a cell dropped or improved that was only drawn anew
 _HIGHER, _LOWER = ("ori", "tar", "avg"), ("ece", "leak")
 DIRECTION = dict.fromkeys(_HIGHER, 1) | dict.fromkeys(_LOWER, -1)
 
@@ -76,7 +79,7 @@ def to_markdown(cells: pd.DataFrame) -> str:
             _text(cell["base"]),
             _text(cell["now"]),
             _text(cell["change"], "+"),
-            _text(cell["tolerance"]),
+            _text(round(cell["tolerance"], 2)),
             f"**{cell['verdict']}**" if cell["verdict"] in WORSE else cell["verdict"],
         )
         for cell in cells.to_dict("records")
@@ -97,14 +100,17 @@ def _measured(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tolerances(both: pd.DataFrame) -> pd.Series:
-    squared = _squared_error(both, "base", "now") + _squared_error(both, "now", "base")
-    return (2 * squared.pow(0.5)).fillna(0).clip(lower=FLOOR)
+    """Half the width of the confidence interval of a change of nothing, at least ``FLOOR``."""
+    n_base, n_now = both["seeds_base"], both["seeds_now"]
+    freedom = n_base + n_now - 2
+    squares = _squares(both["std_base"], n_base) + _squares(both["std_now"], n_now)
+    error = (squares / freedom * (1 / n_base + 1 / n_now)) ** 0.5
+    return (stdtrit(freedom, 1 - RISK / 2) * error).fillna(0).clip(lower=FLOOR)
 
 
-def _squared_error(both: pd.DataFrame, side: str, other: str) -> pd.Series:
-    """s² / n of one side's mean; its unknown s is taken from the other."""
-    spread = both[f"std_{side}"].fillna(both[f"std_{other}"])
-    return spread.pow(2) / both[f"seeds_{side}"]
+def _squares(std: pd.Series, seeds: pd.Series) -> pd.Series:
+    """The sum of squared deviations from the mean; none for a single seed, whose ``std`` is unknown."""
+    return ((seeds - 1) * std**2).where(seeds > 1, 0)
 
 
 def _verdicts(both: pd.DataFrame, gain: pd.Series, tolerance: pd.Series) -> np.ndarray:

@@ -19,18 +19,18 @@ class DataSpec:
     """Which pictures to load.
 
     ``source`` is a registered source and ``dataset`` the name of a data set there (see each source);
-    pictures are brought to ``size`` × ``size`` pixels, and grey ones to RGB by ``channels`` = 3; None keeps
+    pictures are brought to ``resolution`` × ``resolution`` pixels, and grey ones to RGB by ``channels`` = 3; None keeps
     what is found.
     """
 
     source: str
     dataset: str | None = None
-    size: int | None = 32
+    resolution: int | None = 32
     channels: int | None = None
 
     def __post_init__(self) -> None:
-        if self.size is not None and self.size < 1:
-            raise bad("size of the pictures", expected="a positive number of pixels or None", found=self.size)
+        if self.resolution is not None and self.resolution < 1:
+            raise bad("resolution of the pictures", expected="a positive number of pixels or None", found=self.resolution)
         if self.channels not in (None, 1, 3):
             raise bad("channels of the pictures", expected="1, 3 or None", found=self.channels)
 
@@ -51,8 +51,8 @@ def load(spec: DataSpec, split: Split, root: str | Path | None = None) -> Images
     loader = SOURCES.get(spec.source)
     place = root if root is not None else os.environ.get(ROOT_VARIABLE) or None
     images = loader(spec, split, None if place is None else Path(place).expanduser())
-    if spec.size is not None:
-        images = images.resized(spec.size)
+    if spec.resolution is not None:
+        images = images.resized(spec.resolution)
     return images if spec.channels is None else images.with_channels(spec.channels)
 
 

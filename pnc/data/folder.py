@@ -28,7 +28,7 @@ def folder(spec: DataSpec, split: Split, root: Path | None) -> Images:
     if not files:
         raise bad(str(place / split), expected="a folder of pictures for each class", found="none")
     labels = torch.tensor([label for _, label in files])
-    return Images(decode([(str(path), path) for path, _ in files], spec.size), labels, names)
+    return Images(decode([(str(path), path) for path, _ in files], spec.resolution), labels, names)
 
 
 def _class_folders(place: Path) -> list[Path]:

@@ -49,7 +49,7 @@ def parquet(spec: DataSpec, split: Split, root: Path | None) -> Images:
             raise bad(f"{shard.name}: class names", expected=f"those of {first.name}", found="others")
     encoded = [(f"{shard.name}, row {row}", data) for shard in shards for row, data in enumerate(shard.pictures)]
     labels = torch.tensor([label for shard in shards for label in shard.labels])
-    return Images(decode(encoded, spec.size), labels, first.class_names)
+    return Images(decode(encoded, spec.resolution), labels, first.class_names)
 
 
 def read_shard(path: Path, name: str) -> Shard:

@@ -1,0 +1,51 @@
+"""Run stages of DVC's graph, several at a time, watched by Prefect.
+
+TARGETs are what ``dvc repro`` takes: stages, groups of stages, outputs; none means the whole graph. Exit status: 0 if
+every stage is done, 1 if one failed, 2 for bad input, 130 after an interrupt.
+"""
+
+import argparse
+import signal
+import sys
+from types import FrameType
+
+from flows._graph import read_graph
+from flows._server import server
+from pnc.errors import PncError, bad
+
+
+def main(arguments: argparse.Namespace) -> int:
+    if arguments.workers is not None and arguments.workers < 1:
+        raise bad("--workers", expected="at least 1", found=arguments.workers)
+    if arguments.scheduler and arguments.runner != "dask":
+        raise bad("--scheduler", expected="--runner dask with it", found=f"--runner {arguments.runner}")
+    with server() as api:  # starts while the graph is read
+        graph = read_graph(arguments.targets)
+        from flows._flow import cores, run  # Prefect reads its settings when it is imported
+
+        api.ready()
+        workers = arguments.workers or cores()
+        state = run(graph, arguments.targets, arguments.runner, workers, arguments.scheduler)
+    if state.is_cancelled():
+        return 130
+    return 0 if state.is_completed() else 1
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="benchmark", description=__doc__)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="stage, group of stages or output")
+    parser.add_argument("--runner", choices=("threads", "dask"), default="threads", help="where stages run")
+    parser.add_argument("--workers", type=int, metavar="N", help="stages at once (default: one for each core)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask cluster's (default: a local one)")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        sys.exit(main(parser.parse_args()))
+    except PncError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

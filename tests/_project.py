@@ -1,0 +1,229 @@
+"""A working copy of this project with a suite of seconds, run by DVC's real commands."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("flows", "paper", "pnc", "stages")
+FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
+METHODS = {"continual": "", "direct_ensemble_calibrated": "strict"}
+REPRO = ("-m", "dvc", "--wait-for-lock", "repro")
+EVERYTHING = ("tables@digits", "figures@digits")
+HALF_A_LOCK = "Unable to read RWLock-file '.dvc/tmp/rwlock'"
+OUTCOMES = {
+    "Ran": r"^Running stage '(.+)':$",
+    "Cached": r"^Stage '(.+)' didn't change, skipping$",
+    "Restored": r"^Stage '(.+)' is cached - skipping run, checking out outputs",
+    "Failed": r"ERROR: failed to reproduce '(.+?)'",
+}
+
+
+class Command(subprocess.Popen[str]):
+    """A command in a process group of its own; all that it prints goes to the file ``log``."""
+
+    def __init__(self, command: list[str], log: Path, **options: Any) -> None:
+        self.log = log
+        with open(log, "w") as output:
+            super().__init__(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **options,
+            )
+
+    def ended(self) -> tuple[int, str]:
+        """Exit status and output, once it has ended."""
+        status = self.wait()
+        return status, self.log.read_text()
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder that looks like a clone of the project."""
+
+    folder: Path
+
+    def copy(self, folder: Path) -> "Project":
+        """The same with all that DVC has there: artefacts, cache and lock."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder)
+
+    # Commands
+
+    def start(self, *arguments: str, **options: Any) -> Command:
+        """``python ARGUMENTS``; ``options`` are Popen's."""
+        handle, log = tempfile.mkstemp(dir=self.folder.parent, prefix=f"{self.folder.name}-", suffix=".log")
+        os.close(handle)
+        return Command([sys.executable, *arguments], Path(log), cwd=self.folder, env=self.environment(), **options)
+
+    def python(self, *arguments: str, **options: Any) -> tuple[int, str]:
+        """Exit status and output of ``python ARGUMENTS``."""
+        return self.start(*arguments, **options).ended()
+
+    def repro(self, *targets: str) -> dict[str, str]:
+        """What ``dvc repro TARGETS`` did with each stage. AssertionError with its output if it failed.
+
+        A DVC that was killed as it wrote its lock file leaves half of one, which the next names and refuses.
+        """
+        status, output = self.python(*REPRO, *targets)
+        if status and HALF_A_LOCK in output:
+            remove(self.folder / ".dvc" / "tmp" / "rwlock")
+            status, output = self.python(*REPRO, *targets)
+        assert status == 0, output
+        return outcomes(output)
+
+    def environment(self) -> dict[str, str]:
+        """One thread, this interpreter's ``python``, and no settings or caches of the user's own."""
+        site = self.folder.parent / f"{self.folder.name}-site"
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return kept | {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "OMP_NUM_THREADS": "1",
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "DO_NOT_TRACK": "1",
+            "DVC_NO_ANALYTICS": "1",
+            "DVC_GLOBAL_CONFIG_DIR": str(site / "global"),
+            "DVC_SYSTEM_CONFIG_DIR": str(site / "system"),
+            "DVC_SITE_CACHE_DIR": str(site / "cache"),
+        }
+
+    # Its files
+
+    def set(self, place: str, value: Any) -> None:
+        """Change a parameter of the suite: ``set("clone.keep", 0.5)``."""
+        *outer, last = place.split(".")
+
+        def changed(params: dict[str, Any]) -> dict[str, Any]:
+            reduce(getitem, outer, params["suites"]["digits"])[last] = value
+            return params
+
+        _rewrite(self.folder / "params.yaml", changed)
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace a text that stands once in a file."""
+        path = self.folder / name
+        before = path.read_text()
+        assert before.count(old) == 1, f"{name}: {old!r} stands {before.count(old)} times"
+        path.write_text(before.replace(old, new))
+
+    def lock(self) -> dict[str, Any]:
+        """The stages of dvc.lock."""
+        return yaml.safe_load((self.folder / "dvc.lock").read_text())["stages"]
+
+    def command(self, stage: str) -> list[str]:
+        """What dvc.lock says that ``python -m`` ran for a stage."""
+        python, flag, *words = self.lock()[stage]["cmd"].split()
+        assert (python, flag) == ("python", "-m")
+        return words
+
+    def outputs(self, stage: str) -> list[dict[str, Any]]:
+        """A stage's outputs in dvc.lock."""
+        return self.lock()[stage]["outs"]
+
+    def files(self, *tops: str) -> dict[str, bytes]:
+        """The content of all files below some folders."""
+        found = (path for top in tops for path in sorted((self.folder / top).rglob("*")) if path.is_file())
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in found}
+
+    def state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """What a run leaves behind: DVC's hashes of everything, artefacts, results and checkpoints.
+
+        Files that were never finished (``.part``) are in nobody's way.
+        """
+        checkpoints = {name: content for name, content in self.files(".scratch").items() if name.endswith(".pt")}
+        made = self.files("artifacts", "results/digits").items()
+        return self.lock(), checkpoints | {name: content for name, content in made if not name.endswith(".part")}
+
+    def forget(self, *stages: str) -> None:
+        """Take back what these stages made, as if they had never run: outputs, cached bytes, DVC's records."""
+        for stage in stages:
+            for out in self.outputs(stage):
+                for cached in self.cached(out):
+                    cached.unlink(missing_ok=True)
+                remove(self.folder / out["path"])
+        kept = {name: entry for name, entry in self.lock().items() if name not in stages}
+        _rewrite(self.folder / "dvc.lock", lambda lock: lock | {"stages": kept})
+        remove(self.folder / ".dvc" / "cache" / "runs")
+
+    def cached(self, out: dict[str, Any]) -> Iterator[Path]:
+        """The files of the cache that hold an output of dvc.lock."""
+        whole = self._object(out["md5"])
+        if whole.suffix == ".dir" and whole.is_file():
+            yield from (self._object(entry["md5"]) for entry in json.loads(whole.read_text()))
+        yield whole
+
+    def _object(self, md5: str) -> Path:
+        return self.folder / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+
+
+def lay_out(folder: Path) -> Project:
+    """The sources of this working tree, committed, with the stages of one small suite: 'digits' at scale S.
+
+    Training is saved after every epoch, so that there is something to go on from.
+    """
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / ".dvc").mkdir()
+    for name in FILES:
+        shutil.copy2(ROOT / name, folder / name)
+    _rewrite(folder / "params.yaml", _small_suite)
+    _rewrite(folder / "dvc.yaml", _digits_alone)
+    project = Project(folder)
+    project.edit("pnc/train.py", "seconds: float = 15.0", "seconds: float = 0.0")
+    for command in ("init -b main", "add .", "-c user.name=Nobody -c user.email=nobody@localhost commit -m Clone"):
+        quiet = {"check": True, "stdout": subprocess.DEVNULL}
+        subprocess.run(["git", *command.split()], cwd=folder, env=project.environment(), **quiet)
+    return project
+
+
+def outcomes(output: str) -> dict[str, str]:
+    """Stage → Ran, Cached, Restored or Failed, from what DVC printed."""
+    return {stage: outcome for outcome, line in OUTCOMES.items() for stage in re.findall(line, output, re.MULTILINE)}
+
+
+def remove(path: Path) -> None:
+    """A file or folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _rewrite(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    path.write_text(yaml.safe_dump(change(yaml.safe_load(path.read_text())), sort_keys=False))
+
+
+def _small_suite(params: dict[str, Any]) -> dict[str, Any]:
+    suite = params["suites"]["digits"]
+    for role in ("source", "target"):
+        suite["networks"][role]["width"] = 0.25
+    suite["pretrain"] |= {"epochs": 3, "batch": 128}
+    suite["samples"]["share"] = 0.2
+    suite["local_models"]["neighbourhood"]["masks"] = 24
+    suite["clone"] |= {"inputs_per_epoch": 256, "schedule": {"epochs": 3, "batch": 64, "lr": 0.003}}
+    suite["finetune"]["epochs"] = 2
+    small = {"scales": {"S": [0]}, "regimes": ["strict"], "positions": [2, 1], "seeds": ["0"]}
+    return params | {"suites": {"digits": suite | small | {"methods": METHODS}}}
+
+
+def _digits_alone(graph: dict[str, Any]) -> dict[str, Any]:
+    stages = {name: stage for name, stage in graph["stages"].items() if "digits" in stage["matrix"]["suite"]}
+    for stage in stages.values():
+        stage["matrix"] |= {"suite": ["digits"]} | ({"scale": ["S"]} if "scale" in stage["matrix"] else {})
+    stages["baseline_digits"]["matrix"]["method"] = list(METHODS)
+    return graph | {"stages": stages}

@@ -1,0 +1,161 @@
+"""Digits stages under DVC on a Dask cluster of processes: the same bits as alone, whatever dies on the way."""
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from _dask import alive, recorded, start, until
+from _dask import lay_out as lay_out_small
+from _project import REPRO, Command, Project, lay_out
+from distributed import Client
+
+from flows.cluster import cluster
+from pnc.errors import PncError
+
+STAGES = ("prepare@digits", "pretrain_digits@digits-source-0")
+NOWHERE = "tcp://127.0.0.1:1"
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The two stages, run without a cluster; not to be changed."""
+    project = long_trained(tmp_path_factory.mktemp("alone") / "project")
+    assert project.repro(*STAGES) == dict.fromkeys(STAGES, "Ran")
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return long_trained(tmp_path / "project")
+
+
+def long_trained(folder: Path) -> Project:
+    """Some seconds, so that there is time to kill."""
+    project = lay_out(folder)
+    project.set("pretrain.epochs", 25)
+    return project
+
+
+@pytest.fixture
+def scheduler(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A local cluster that DVC's stages go to."""
+    with cluster(workers=2) as address:
+        monkeypatch.setenv("PNC_SCHEDULER", address)
+        yield address
+
+
+def training(project: Project) -> tuple[Command, psutil.Process]:
+    """DVC while it pretrains, after the first epoch, and the process at work."""
+    project.repro(STAGES[0])
+    dvc = project.start(*REPRO, STAGES[1])
+    until(lambda: list(project.folder.glob(".scratch/*/*.pt")))
+    return dvc, *(process for process in pretraining() if "PNC_SCHEDULER" not in process.environ())
+
+
+def dispatcher() -> psutil.Process:
+    """The stage process that DVC started."""
+    (found,) = (process for process in pretraining() if "PNC_SCHEDULER" in process.environ())
+    return found
+
+
+def pretraining() -> list[psutil.Process]:
+    """Processes of the stage; their arguments begin like this."""
+    below = psutil.Process().children(recursive=True)
+    return [process for process in below if process.cmdline()[1:3] == ["-m", "stages.pretrain"]]
+
+
+# The same bits
+
+
+@pytest.mark.usefixtures("scheduler")
+def test_a_cluster_makes_the_same_bytes(alone: Project, project: Project) -> None:
+    status, output = project.python(*REPRO, *STAGES)
+    assert status == 0, output
+    assert len(re.findall(r"^\w+: runs on tcp://127\.0\.0\.1:\d+ ", output, re.MULTILINE)) == 2
+    assert "pretrain source, seed 0: 3/3" in output
+    assert project.state() == alone.state()
+
+
+@pytest.mark.usefixtures("scheduler")
+def test_a_killed_worker_costs_one_try(alone: Project, project: Project) -> None:
+    dvc, stage = training(project)
+    stage.parents()[1].kill()  # above its leash
+    status, output = dvc.wait()
+    assert not alive(stage.pid)
+    assert status != 0
+    assert re.search(r"^pretrain: killed: lost the worker tcp://", output, re.MULTILINE), output
+    assert "exited with 137" in output
+    project.repro(*STAGES)
+    assert project.state() == alone.state()
+
+
+@pytest.mark.usefixtures("scheduler")
+def test_a_killed_dispatcher_takes_the_remote_stage_with_it(alone: Project, project: Project) -> None:
+    dvc, stage = training(project)
+    dispatcher().kill()
+    until(lambda: not alive(stage.pid), 5)
+    assert dvc.wait()[0] != 0
+    project.repro(*STAGES)
+    assert project.state() == alone.state()
+
+
+@pytest.mark.usefixtures("scheduler")
+def test_a_killed_dvc_leaves_a_stage_that_the_next_one_waits_for(alone: Project, project: Project) -> None:
+    dvc, stage = training(project)
+    dvc.process.kill()
+    dvc.wait()
+    assert alive(stage.pid)
+    status, output = project.python(*REPRO, *STAGES)
+    assert status == 0, output
+    assert "another process works on this, waiting for it" in output
+    assert project.state() == alone.state()
+
+
+# The cluster itself
+
+
+def test_each_gpu_of_this_host_belongs_to_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    with cluster(workers=3) as address, Client(address, set_as_default=False) as client:
+        seen = client.run(os.getenv, "CUDA_VISIBLE_DEVICES")
+        declared = {name: worker["resources"] for name, worker in client.scheduler_info()["workers"].items()}
+    assert sorted(seen.values()) == ["", "3", "5"]
+    assert declared == {name: {"GPU": 1} if gpu else {} for name, gpu in seen.items()}
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,5"
+
+
+def test_a_cluster_that_is_there_is_used_as_it_is(scheduler: str) -> None:
+    with cluster(workers=7, scheduler=scheduler) as address, Client(address, set_as_default=False) as client:
+        assert address == scheduler
+        assert len(client.scheduler_info()["workers"]) == 2
+
+
+def test_a_scheduler_that_does_not_answer_is_one_line_within_ten_seconds(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(PncError, match=f"^Dask scheduler: .*{NOWHERE}") as refused, cluster(2, NOWHERE):
+        pass
+    assert "\n" not in str(refused.value)
+    assert time.monotonic() - began < 10
+    with start(lay_out_small(tmp_path / "small"), "light", "one", 0, NOWHERE) as process:
+        _, errors = process.communicate()
+    assert process.returncode == 1
+    assert errors.startswith("light: Dask scheduler: expected an address that answers") and errors.count("\n") == 1
+
+
+def test_a_cluster_that_ends_ends_the_stages_on_it(tmp_path: Path) -> None:
+    folder = lay_out_small(tmp_path / "small")
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(cluster(1))
+        with start(folder, "light", "one", "inf", address) as process:
+            until(lambda: recorded(folder, "one"))
+            pids = recorded(folder, "one")[0].processes
+            stack.close()
+            until(lambda: not any(map(alive, pids)), 5)
+            _, errors = process.communicate()
+    assert process.returncode == 137
+    assert errors.splitlines()[1:] == ["a line of progress", "light: killed: lost the scheduler"]
