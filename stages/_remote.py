@@ -65,7 +65,7 @@ def connected(address: str) -> Iterator["Client"]:
 
 
 def _submit(client: "Client", job: _worker.Job, resources: Mapping[str, float]) -> "Future":
-    import cloudpickle  # type: ignore[import-untyped]
+    import cloudpickle
 
     cloudpickle.register_pickle_by_value(_worker)
     return client.submit(lambda: _worker.work(job), key=job.topic, resources=resources, pure=False)

@@ -1,10 +1,9 @@
 """Waiting for what happens in other processes, and ending them."""
 
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import psutil
@@ -42,14 +41,26 @@ def descendants(pid: int) -> list[psutil.Process]:
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    return [each for each in processes if _is_alive(each)]
 
 
-def kill_all(process: subprocess.Popen[str]) -> None:
-    """SIGKILL a command and all below it at once, as a power failure would."""
-    below = descendants(process.pid)
-    os.killpg(process.pid, signal.SIGKILL)
-    for each in alive(below):
-        each.kill()
-    process.wait()
-    wait_for(lambda: not alive(below), "the killed processes' end")
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def kill_all(command: subprocess.Popen[str]) -> None:
+    """SIGKILL a command and all below it, as a power failure would."""
+    frozen: list[psutil.Process] = []
+    while fresh := [each for each in (psutil.Process(command.pid), *descendants(command.pid)) if each not in frozen]:
+        for each in fresh:
+            with suppress(psutil.NoSuchProcess):
+                each.suspend()  # so that it starts no other meanwhile
+        frozen += fresh
+    for each in frozen:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    command.wait()
+    wait_for(lambda: not alive(frozen), "the killed processes' end")
