@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo digits test test-faults lint types unit regression ui clean
+.PHONY: demo digits test test-faults lint types unit regression ui serve clean
 
 demo: digits
 	python -m stages.show --suite digits
@@ -51,6 +51,12 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	pip install --quiet --requirement requirements.lock
 	pip install --quiet --no-deps --editable .
 	touch $@
+
+# Wait for the time to run TARGETS and compare their cells with those of HEAD, e.g. CRON="0 2 * * *".
+CRON ?=
+TARGETS ?= tables@digits figures@digits
+serve: $(VENV)/installed
+	python -m flows.serve $(if $(CRON),--cron "$(CRON)") $(TARGETS)
 
 clean:
 	rm -rf artifacts .scratch

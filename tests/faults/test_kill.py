@@ -203,7 +203,11 @@ def test_an_interrupt_ends_everything_within_5_seconds(project: Project, runner:
     below = descendants(running.command.pid)
     assert running.worker in below
     os.killpg(running.command.pid, signal.SIGINT)
-    assert running.command.wait(timeout=5) != 0
+    try:
+        assert running.command.wait(timeout=5) != 0
+    finally:
+        if running.command.poll() is None:
+            kill_all(running.command)
     wait_for(lambda: not alive(below), "the children's end", seconds=1)
     project.repro(*EVERYTHING)
     assert project.state() == before
