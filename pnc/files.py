@@ -1,5 +1,6 @@
 """Files that are either whole or absent: written beside their place, flushed, then renamed."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -16,7 +17,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it takes ``path``'s place, on failure it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     os.close(handle)
     scratch = Path(name)
     try:
@@ -43,16 +44,29 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
 
 
+def write_record(path: str | Path, value: dict[Any, Any]) -> None:
+    """Write ``value`` as JSON with its checksum in it, which ``read_json`` looks at."""
+    plain = json.loads(json.dumps(value))
+    write_json(path, plain | {"sha256": _checksum(plain)})
+
+
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file. Raises PncError naming the file if it is missing or damaged."""
+    """Read a JSON file. Raises PncError naming the file if it is missing, damaged, or not what its checksum says."""
     try:
-        return json.loads(Path(path).read_text())
+        value = json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise bad(str(path), expected="a JSON file", found="no file") from None
     except OSError as error:
         raise bad(str(path), expected="a JSON file", found=error.strerror) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise bad(str(path), expected="a JSON file", found=f"damaged text ({error})") from None
+    if isinstance(value, dict) and "sha256" in value and value.pop("sha256") != _checksum(value):
+        raise bad(str(path), expected="a whole JSON file", found="one whose checksum does not fit")
+    return value
+
+
+def _checksum(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _umask() -> int:

@@ -1,6 +1,5 @@
 """What is shipped: {M, R, A, F_c} in one small safetensors file, with the fingerprints of both networks."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from pnc.errors import PncError, bad
 from pnc.files import write_bytes
+from pnc.tensors import checksum
 
 FORMAT = 1
 
@@ -84,7 +84,7 @@ class ClonePackage:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
         notes = json.dumps({"info": asdict(self.info), "filters": filters}, sort_keys=True)
         # One metadata entry: safetensors writes several in no fixed order.
-        return save(tensors, {"pnc": json.dumps([_checksum(tensors, notes), notes])})
+        return save(tensors, {"pnc": json.dumps([checksum(tensors, notes), notes])})
 
 
 _DAMAGE = (SafetensorError, ValueError, KeyError, TypeError, IndexError, RuntimeError, OverflowError)
@@ -92,8 +92,8 @@ _DAMAGE = (SafetensorError, ValueError, KeyError, TypeError, IndexError, Runtime
 
 def _parse(content: bytes) -> ClonePackage:
     tensors = load(content)
-    checksum, text = json.loads(_metadata(content)["pnc"])
-    if checksum != _checksum(tensors, text):
+    found, text = json.loads(_metadata(content)["pnc"])
+    if found != checksum(tensors, text):
         raise PncError("checksum does not fit")
     notes = json.loads(text)
     fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in notes["info"].items()}
@@ -108,14 +108,6 @@ def _metadata(content: bytes) -> dict[str, str]:
     """The text entries of a safetensors file: its header is JSON behind eight bytes of length."""
     length = int.from_bytes(content[:8], "little")
     return json.loads(content[8 : 8 + length])["__metadata__"]
-
-
-def _checksum(tensors: Mapping[str, Tensor], notes: str) -> str:
-    digest = hashlib.sha256(notes.encode())
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _group(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -4,8 +4,9 @@ Each epoch draws from a generator of its own, derived from the seed and the epoc
 function of the step. So a run that was killed and goes on from its last checkpoint ends with the same bits.
 """
 
+import hashlib
+import io
 import math
-import pickle
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from pnc.data import batches
 from pnc.errors import bad
-from pnc.files import replacing
+from pnc.files import write_bytes
 from pnc.progress import track
 from pnc.seeds import generator
 
@@ -126,9 +127,9 @@ def _set_rate(optimiser: torch.optim.Optimizer, schedule: Schedule, progress: fl
 
 
 def _save(checkpoint: Checkpoint, module: nn.Module, optimiser: torch.optim.Optimizer, history: History) -> None:
-    with replacing(checkpoint.path) as scratch:
-        state = {"module": module.state_dict(), "optimiser": optimiser.state_dict(), "history": history}
-        torch.save(state, scratch)
+    buffer = io.BytesIO()  # torch's own writer reports a full disk as a failure of its own
+    torch.save({"module": module.state_dict(), "optimiser": optimiser.state_dict(), "history": history}, buffer)
+    write_bytes(checkpoint.path, hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
 
 
 def _resume(
@@ -136,11 +137,11 @@ def _resume(
 ) -> History:
     if checkpoint is None or not checkpoint.path.is_file():
         return []
-    try:
-        state = torch.load(checkpoint.path, weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:  # after a power loss, say
-        print(f"{checkpoint.path}: damaged ({type(error).__name__}), so {label} starts anew", file=sys.stderr)
+    whole = checkpoint.path.read_bytes()
+    if hashlib.sha256(whole[32:]).digest() != whole[:32]:  # after a power failure, say
+        print(f"{checkpoint.path}: damaged (its checksum does not fit), so {label} starts anew", file=sys.stderr)
         return []
+    state = torch.load(io.BytesIO(whole[32:]), weights_only=True)
     module.load_state_dict(state["module"])
     optimiser.load_state_dict(state["optimiser"])
     return state["history"]

@@ -18,7 +18,7 @@ from pnc.bench.provenance import device_name
 from pnc.bench.suite import Suite, load_suite
 from pnc.data import Augmentation, Images, fraction, halves, holdout
 from pnc.evaluate import scores
-from pnc.files import write_json
+from pnc.files import write_record
 from pnc.local_models import LocalModels
 from pnc.methods import METHODS, MethodTask
 from pnc.settings import CloneSettings, from_mapping
@@ -100,7 +100,7 @@ class Bench:
         """A stage's numbers with the settings behind them: every score's, the keys ``more``, and its ``own``."""
         values = self.suite.values
         settings = {key: values[key] for key in (*SETTINGS, *more)} | {"classes": self.suite.scales[scale]} | own
-        write_json(path, {"scores": records, "settings": settings, "device": device()})
+        write_record(path, {"scores": records, "settings": settings, "device": device()})
 
 
 @dataclass(frozen=True)

@@ -30,5 +30,5 @@ def run(main: Callable[[argparse.Namespace], None], *arguments: str) -> None:
         # A stage lives on when the DVC that started it is killed: the next one must not write among its files.
         with alone(Path(".scratch", f"{'-'.join([parser.prog, *vars(parsed).values()])}.lock")):
             main(parsed)
-    except PncError as error:
+    except (PncError, OSError) as error:
         sys.exit(f"{parser.prog}: {error}")

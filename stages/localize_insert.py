@@ -4,7 +4,7 @@ import argparse
 
 from pnc.arch import fingerprint
 from pnc.bench.suite import seeds_of
-from pnc.files import write_json
+from pnc.files import write_record
 from pnc.search import converged_losses, search
 from stages._bench import Bench, checkpoint, scratch
 from stages._cli import run
@@ -31,7 +31,7 @@ def main(arguments: argparse.Namespace) -> None:
             )
             packages[position].save(bench.suite.package(scale, regime, position, seed))
             losses[seed] = converged_losses(packages)[position]
-        write_json(bench.suite.package(scale, regime, position, seed).parent / "losses.json", losses)
+        write_record(bench.suite.package(scale, regime, position, seed).parent / "losses.json", losses)
 
 
 if __name__ == "__main__":

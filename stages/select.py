@@ -3,7 +3,7 @@
 import argparse
 
 from pnc.bench.suite import load_suite, seeds_of
-from pnc.files import read_json, write_json
+from pnc.files import read_json, write_record
 from pnc.selection import best_position
 from stages._cli import run
 
@@ -17,7 +17,7 @@ def main(arguments: argparse.Namespace) -> None:
     for seed in seeds_of(arguments.seeds):
         by_position = {position: loss[str(seed)] for position, loss in losses.items()}
         chosen[seed] = {"position": best_position(by_position), "losses": by_position}
-    write_json(suite.selection(scale, regime, arguments.seeds), chosen)
+    write_record(suite.selection(scale, regime, arguments.seeds), chosen)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from matplotlib.text import Text
 
 from pnc.bench.cells import COLUMNS, write_cells
 from pnc.bench.figures import COLOURS, DPI, accuracy_by_row, positions, save, similarity
-from pnc.bench.tables import PAPER_ROWS
+from pnc.bench.labels import PAPER_ROWS
 from pnc.errors import PncError
 from stages import figures as stage
 

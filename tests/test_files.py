@@ -205,7 +205,7 @@ def damages() -> dict[str, Callable[[bytes], bytes]]:
         "cut in the data": lambda whole: whole[:-1],
         "longer": lambda whole: whole + b"x",
         "other format": lambda whole: json.dumps({"a": 1}).encode(),
-        "metadata": lambda whole: whole.replace(b'{\\"rate\\"', b'[\\"rate\\"'),
+        "metadata": lambda whole: whole.replace(b"rate", b"rats"),
     }
 
 

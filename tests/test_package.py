@@ -156,7 +156,7 @@ def test_packages_of_another_format_are_refused_by_its_number(tmp_path: Path) ->
 def test_a_checksum_made_to_fit_still_needs_whole_notes(tmp_path: Path) -> None:
     """Someone else's file with the right shape: only half of the facts."""
     notes = json.dumps({"info": {"position": 1}, "filters": {}})
-    content = module.save({}, {"pnc": json.dumps([module._checksum({}, notes), notes])})
+    content = module.save({}, {"pnc": json.dumps([module.checksum({}, notes), notes])})
     write_bytes(tmp_path / "half.pnc", content)
     with pytest.raises(PncError, match="expected a whole clone package"):
         ClonePackage.load(tmp_path / "half.pnc")

@@ -22,8 +22,8 @@ import torch
 import yaml
 
 from pnc.bench.cells import POSITIONS
+from pnc.bench.labels import PAPER_ROWS
 from pnc.bench.suite import load_suite
-from pnc.bench.tables import PAPER_ROWS
 from pnc.methods import METHODS
 from pnc.package import ClonePackage
 from stages._bench import Bench

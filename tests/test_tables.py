@@ -17,8 +17,9 @@ from rich.console import Console
 
 from pnc.bench import paper
 from pnc.bench.cells import COLUMNS, aggregate, read_cells, read_scores
+from pnc.bench.labels import PAPER_ROWS, ordered
 from pnc.bench.provenance import settings_hash
-from pnc.bench.tables import PAPER_ROWS, ordered, render, to_console
+from pnc.bench.tables import render, to_console
 from pnc.errors import PncError
 from stages import tables as stage
 

@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from pnc.bench.cells import ACCURACIES, POSITIONS
+from pnc.bench.labels import CHOSEN, label, ordered
 from pnc.bench.metrics import position_of
-from pnc.bench.tables import CHOSEN, label, ordered
 from pnc.errors import bad
 from pnc.files import replacing
 

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from pnc.bench.cells import ACCURACIES, POSITIONS
+from pnc.bench.labels import label, ordered
 from pnc.bench.paper import CLONED_SHARE
-from pnc.bench.tables import label, ordered
 from pnc.errors import bad
 from pnc.files import write_json, write_text
 

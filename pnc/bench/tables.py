@@ -1,7 +1,6 @@
 """Cells as tables for people: Markdown for ``results/SUITE/TABLES.md``, and Table 1 for the terminal."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,28 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pnc.bench.cells import ACCURACIES, POSITIONS, SENSITIVITY
+from pnc.bench.labels import CHOSEN, PAPER_ROWS, REGIMES, is_ours, label, ordered
 from pnc.bench.paper import CLONED_SHARE
 from pnc.errors import bad
 
-PAPER_ROWS = (
-    "Pre-trained",
-    "Joint + Full set",
-    "Continual",
-    "Direct Ensemble",
-    "Continual + KD",
-    "PNC-F (w/o Local)",
-    "PNC-F (w/o Insert)",
-    "PNC-F (full)",
-    "PNC (w/o Local)",
-    "PNC (w/o Insert)",
-    "PNC (full)",
-)
-CHOSEN = "PNC (full)"  # the row of Table 1 whose R was searched for
-REGIMES = {
-    "": "",
-    "strict": "strict learns from pictures of the cloned classes (D_t) alone",
-    "rehearsal": "rehearsal also sees a stated part of the pictures of the target's own classes (D_o)",
-}
 _OURS = "*ours, not in the paper*"
 _MISSING = "–"
 
@@ -102,21 +83,10 @@ def to_console(cells: pd.DataFrame) -> Table:
     for name in header:
         table.add_column(name, justify="right", overflow="fold")
     for line, following in zip(lines, [*lines[1:], None], strict=True):
-        last_of_paper = following is not None and not _is_ours(line.row) and _is_ours(following.row)
+        last_of_paper = following is not None and not is_ours(line.row) and is_ours(following.row)
         texts = (text.replace(" ± ", "±").replace(" (", "\n(") for text in line.texts)
         table.add_row(Text(label(line.row, line.regime)), *texts, end_section=last_of_paper)
     return table
-
-
-def label(row: str, regime: str) -> str:
-    """How a row is called in tables and figures."""
-    return f"{row}, {regime}" if regime else row
-
-
-def ordered(cells: pd.DataFrame) -> list[tuple[str, str]]:
-    """The distinct (row, regime) of ``cells``: the paper's rows in its order, then the others."""
-    pairs = set(zip(cells["row"], cells["regime"], strict=True))
-    return sorted(pairs, key=lambda pair: (_rank(pair[0]), list(REGIMES).index(pair[1]), _natural(pair[0])))
 
 
 def _facts(cells: pd.DataFrame, notes: Sequence[str]) -> str:
@@ -143,7 +113,7 @@ def _section(title: str, note: str, cells: pd.DataFrame, metrics: Mapping[str, s
     if not lines:
         return ""
     rows = [[label(line.row, line.regime), *line.texts] for line in lines]
-    ours = [_is_ours(line.row) for line in lines]
+    ours = [is_ours(line.row) for line in lines]
     if any(ours) and not all(ours):
         rows.insert(ours.index(True), [_OURS, *[""] * len(header)])
     return "\n\n".join(part for part in (f"## {title}", note, _markdown(["", *header], rows)) if part)
@@ -223,16 +193,3 @@ def _link(settings: str) -> str:
 
 def _records(cells: pd.DataFrame) -> list[dict[Any, Any]]:
     return cells.to_dict("records")
-
-
-def _is_ours(row: str) -> bool:
-    return row not in PAPER_ROWS
-
-
-def _rank(row: str) -> int:
-    return len(PAPER_ROWS) if _is_ours(row) else PAPER_ROWS.index(row)
-
-
-def _natural(row: str) -> list[tuple[int, str]]:
-    """A key by which "R=10" comes after "R=2"."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", row)]

@@ -19,8 +19,8 @@ class DataSpec:
     """Which pictures to load.
 
     ``source`` is a registered source and ``dataset`` the name of a data set there (see each source);
-    pictures are brought to ``resolution`` × ``resolution`` pixels, and grey ones to RGB by ``channels`` = 3; None keeps
-    what is found.
+    pictures are brought to ``resolution`` × ``resolution`` pixels, and grey ones to RGB by ``channels`` = 3; None
+    keeps what is found.
     """
 
     source: str
@@ -30,7 +30,9 @@ class DataSpec:
 
     def __post_init__(self) -> None:
         if self.resolution is not None and self.resolution < 1:
-            raise bad("resolution of the pictures", expected="a positive number of pixels or None", found=self.resolution)
+            raise bad(
+                "resolution of the pictures", expected="a positive number of pixels or None", found=self.resolution
+            )
         if self.channels not in (None, 1, 3):
             raise bad("channels of the pictures", expected="1, 3 or None", found=self.channels)
 
