@@ -5,6 +5,7 @@ every stage is done, 1 if one failed, 2 for bad input, 130 after an interrupt.
 """
 
 import argparse
+import os
 import signal
 import sys
 from types import FrameType
@@ -12,6 +13,8 @@ from types import FrameType
 from flows._graph import read_graph
 from flows._server import server
 from pnc.errors import PncError, bad
+
+INTERRUPTED = 130
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -27,7 +30,7 @@ def main(arguments: argparse.Namespace) -> int:
         workers = arguments.workers or cores()
         state = run(graph, arguments.targets, arguments.runner, workers, arguments.scheduler)
     if state.is_cancelled():
-        return 130
+        return INTERRUPTED
     return 0 if state.is_completed() else 1
 
 
@@ -43,9 +46,13 @@ if __name__ == "__main__":
     parser.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask cluster's (default: a local one)")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        sys.exit(main(parser.parse_args()))
+        status = main(parser.parse_args())
     except PncError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
-        sys.exit(2)
+        status = 2
     except KeyboardInterrupt:
-        sys.exit(130)
+        status = INTERRUPTED
+    if status == INTERRUPTED:  # at once: Prefect's workers would go on looking for a server that has ended
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)

@@ -29,23 +29,32 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_the_second_process_waits_and_says_so_once(project: Path) -> None:
-    with start(project, "light", "one", 0.7) as first:
+    with start(project, "light", "one", 0.1) as first:
         until(lambda: recorded(project, "one"))
-        with start(project, "light", "one", 0.7) as second:
-            errors = second.communicate()[1]
-        assert first.wait() == second.returncode == 0
-    assert errors.splitlines() == [
-        "light-digits-one-0.7: another process works on this, waiting for it",
-        "a line of progress",
-    ]
+        first.send_signal(signal.SIGSTOP)
+        with start(project, "light", "one", 0.1) as second:
+            assert second.stderr
+            line = second.stderr.readline()
+            first.send_signal(signal.SIGCONT)
+            rest = second.communicate()[1]
+        first.communicate()
+    assert line == "light-digits-one-0.1: another process works on this, waiting for it\n"
+    assert rest == "a line of progress\n"
+    assert first.returncode == second.returncode == 0
     one, other = recorded(project, "one")
     assert not one.overlaps(other)
     assert list((project / ".scratch").iterdir()) == []
 
 
 def test_other_items_do_not_wait(project: Path) -> None:
-    with start(project, "light", "one", 1.5), start(project, "light", "other", 1.5):
-        until(lambda: recorded(project, "one") and recorded(project, "other"))
+    with start(project, "light", "one", 0.1) as first:
+        until(lambda: recorded(project, "one"))
+        first.send_signal(signal.SIGSTOP)
+        with start(project, "light", "other", 0) as second:
+            second.communicate()
+        first.send_signal(signal.SIGCONT)
+        first.communicate()
+    assert first.returncode == second.returncode == 0
     assert recorded(project, "one")[0].overlaps(recorded(project, "other")[0])
 
 

@@ -116,9 +116,9 @@ def copied(chain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """All that stages have written below ``folder``, unfinished work included."""
+    """All that stages have written below ``folder``, unfinished work included, locks left out."""
     tops = (folder / name for name in ("artifacts", "results", ".scratch"))
-    found = (path for top in tops for path in sorted(top.rglob("*")) if path.is_file())
+    found = (path for top in tops for path in sorted(top.rglob("*")) if path.is_file() and path.suffix != ".lock")
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
@@ -177,7 +177,8 @@ def test_nothing_but_the_results_is_left(chain: Path) -> None:
     found = files(chain)
     assert not [name for name in found if name.startswith(".scratch") or Path(name).name.startswith(".")]
     results = {name for name in found if name.startswith("results/mini/")}
-    names = ("TABLES.md", "cells.csv", "figures/accuracy.png", "figures/positions.png")
+    names = ["TABLES.md", "cells.csv", "metrics.json", "figures/accuracy.png", "figures/positions.png"]
+    names += ["plots/positions.csv", "plots/rows.csv"]
     assert results == {f"results/mini/{name}" for name in names}
     assert "| PNC (full), strict |" in found["results/mini/TABLES.md"].decode()
 

@@ -70,12 +70,14 @@ def test_the_kept_fraction_trains_clones_anew_and_nothing_before_them(project: P
 
 
 def test_a_table_s_form_touches_no_number(project: Project) -> None:
-    """The figures have their labels and order from pnc/bench/tables.py, so they are drawn again with that file."""
+    """Figures share just the names and order of rows with tables."""
     before = project.state()
     project.edit("stages/tables.py", "Partial network cloning on", "Measured on")
     assert ran(project.repro(*EVERYTHING)) == {TABLES}
     assert different(before, project) == {"results/digits/TABLES.md"}
     append(project, "pnc/bench/tables.py", "# A remark.")
+    assert ran(project.repro(*EVERYTHING)) == {TABLES}
+    append(project, "pnc/bench/labels.py", "# A remark.")
     assert ran(project.repro(*EVERYTHING)) == {TABLES, FIGURES}
     assert different(before, project) == {"results/digits/TABLES.md"}
 
