@@ -44,7 +44,8 @@ if __name__ == "__main__":
     parser.add_argument("--runner", choices=("threads", "dask"), default="threads", help="where stages run")
     parser.add_argument("--workers", type=int, metavar="N", help="stages at once (default: one for each core)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask cluster's (default: a local one)")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job would ignore the first
+        signal.signal(number, _interrupt)
     try:
         status = main(parser.parse_args())
     except PncError as error:

@@ -1,6 +1,7 @@
 """What the tests share: few threads, unhurried property tests, and the real data where they are at hand."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import torch
 from hypothesis import settings
 
 torch.set_num_threads(2)
+# A shell's background job ignores it, and so would every process that is started and interrupted here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("pnc", deadline=None)
 settings.load_profile("pnc")
 
