@@ -6,7 +6,7 @@ from statistics import median
 
 import torch
 
-from pnc.bench.provenance import device_name
+from bench.work.provenance import device_name
 
 
 def alternate(contenders: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:

@@ -17,11 +17,11 @@ from captum.attr import LimeBase
 from torch import Tensor
 
 from pnc.arch import BlockNet, NetworkSpec, build
-from pnc.data import as_float
-from pnc.local_models import LocalModels, fit_local_models
-from pnc.neighbourhood import Neighbourhood, perturb
-from pnc.seeds import generator
-from pnc.twin import Twin
+from pnc.arch.twin import Twin
+from pnc.base.images import as_float
+from pnc.base.seeds import generator
+from pnc.cloning.local.local_models import LocalModels, fit_local_models
+from pnc.cloning.local.neighbourhood import Neighbourhood, perturb
 
 NEAR = Neighbourhood()  # 4×4 patches, 100 masks
 RIDGE = 0.5

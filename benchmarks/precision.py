@@ -16,7 +16,7 @@ from _clock import alternate, machine, ratio, table
 from torch import Tensor, nn
 
 from pnc.arch import NetworkSpec, build
-from pnc.seeds import generator
+from pnc.base.seeds import generator
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 VARIANTS = {  # name → (memory format, bf16, compile)

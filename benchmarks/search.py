@@ -13,15 +13,15 @@ import torch
 from _clock import alternate, machine, ratio, table
 
 from pnc.arch import NetworkSpec, build
-from pnc.candidate import Candidate
-from pnc.data import Images
-from pnc.local_models import fit_local_models
-from pnc.localize_insert import localize_insert
-from pnc.neighbourhood import Neighbourhood
-from pnc.seeds import generator
-from pnc.settings import CloneSettings
-from pnc.task import CloneTask
-from pnc.train import Schedule
+from pnc.base.images import Images
+from pnc.base.seeds import generator
+from pnc.base.train import Schedule
+from pnc.cloning.candidate import Candidate
+from pnc.cloning.local.local_models import fit_local_models
+from pnc.cloning.local.neighbourhood import Neighbourhood
+from pnc.cloning.localize_insert import localize_insert
+from pnc.cloning.settings import CloneSettings
+from pnc.cloning.task import CloneTask
 
 NETWORKS = {"lenet5": 1.0, "resnet18": 0.5}  # architecture → width
 SETTINGS = CloneSettings(

@@ -14,10 +14,10 @@ from _clock import alternate, machine, ratio, table
 from torch import nn
 
 from pnc.arch import BlockNet, NetworkSpec, build
-from pnc.seeds import generator
-from pnc.slicing import slice_tail, tail_cost
-from pnc.tail import MaskedTail
-from pnc.twin import Twin
+from pnc.arch.twin import Twin
+from pnc.base.seeds import generator
+from pnc.cloned.slicing import slice_tail, tail_cost
+from pnc.cloning.tail import MaskedTail
 
 HEADER = "network | R | MACs | parameters | masked / full | sliced / full | sliced / masked | full, ms | error"
 NETWORKS = ("resnet18", "lenet5")

@@ -178,7 +178,7 @@ def _execute(run: Run) -> State:
 def _cluster(runner: str, workers: int, scheduler: str | None) -> AbstractContextManager[str | None]:
     if runner == "threads":
         return nullcontext()
-    from flows.cluster import cluster  # Dask is an extra
+    from flows.dask.cluster import cluster  # Dask is an extra
 
     return cluster(workers, scheduler)
 

@@ -14,7 +14,7 @@ from dvc.repo.reproduce import get_active_graph
 from dvc.stage import Stage as DvcStage
 
 from flows._locks import mend
-from pnc.errors import PncError, bad
+from pnc.base.errors import PncError, bad
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from pnc.files import write_text
+from pnc.base.files import write_text
 
 Entry = dict[str, Any]  # {"pid": ..., "cmd": ...}
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.error import URLError
 
-from pnc.errors import bad
+from pnc.base.errors import bad
 
 _START_SECONDS, _STOP_SECONDS = 300, 3  # the very first start makes the database
 # Quiet, and nothing sent anywhere. Waiting threads sleep; the last bits of a number depend on how many there are.

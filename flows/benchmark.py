@@ -12,7 +12,7 @@ from types import FrameType
 
 from flows._graph import read_graph
 from flows._server import server
-from pnc.errors import PncError, bad
+from pnc.base.errors import PncError, bad
 
 INTERRUPTED = 130
 

@@ -1,6 +1,6 @@
 """``python -m flows.regression``: the command ``pnc-regress``, beside the other flows."""
 
-from pnc.bench.regress import main
+from bench.report.regress import main
 
 if __name__ == "__main__":
     main()

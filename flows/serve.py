@@ -8,7 +8,7 @@ import argparse
 import sys
 
 from flows._server import server
-from pnc.errors import PncError, bad
+from pnc.base.errors import PncError, bad
 
 
 def main(arguments: argparse.Namespace) -> None:

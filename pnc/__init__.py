@@ -1,10 +1,12 @@
 """Partial Network Cloning: copy functions between trained networks without changing a weight.
 
 The paper's symbols, once: M_s and M_t are the source and the target network, T_s the classes cloned from the source,
-T_t the target's own; D_t are samples of T_s, D_o samples of T_t. ``M`` is the set of filter masks (pnc.masks), ``R``
-the position where the module plugs in, ``A`` the adapter (pnc.adapter), ``F_c`` the extended classifier, ``M_f`` the
-transferable module (pnc.tail), ``M_c`` the target with the clone beside it (pnc.attachment), ``G`` the local models
-(pnc.local_models) and ``Π`` their weights (pnc.neighbourhood).
+T_t the target's own; D_t are samples of T_s, D_o samples of T_t. In ``pnc.cloning``: ``M`` is the set of filter masks
+(masks), ``R`` the position where the module plugs in, ``A`` the adapter (adapter), ``F_c`` the extended classifier,
+``M_f`` the transferable module (tail); ``G`` are the local models (local.local_models) and ``Π`` their weights
+(local.neighbourhood). ``M_c`` is the target with the clone beside it (pnc.cloned.model).
+
+Rooms, each importing only from those before it: base, arch, data, cloning, cloned, methods.
 """
 
 from importlib import import_module
@@ -12,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pnc.arch import BlockNet, NetworkSpec, build, fingerprint, load_network, save_network
-    from pnc.attachment import ClonedModel, attach
-    from pnc.cloning import clone
-    from pnc.errors import PncError
-    from pnc.package import ClonePackage
-    from pnc.settings import CloneSettings
+    from pnc.base.errors import PncError
+    from pnc.cloned.model import ClonedModel, attach
+    from pnc.cloning.clone import clone
+    from pnc.cloning.package import ClonePackage
+    from pnc.cloning.settings import CloneSettings
 
 __all__ = [
     "BlockNet",
@@ -35,11 +37,11 @@ __all__ = [
 
 _HOMES = {
     "pnc.arch": ("BlockNet", "NetworkSpec", "build", "fingerprint", "load_network", "save_network"),
-    "pnc.attachment": ("ClonedModel", "attach"),
-    "pnc.cloning": ("clone",),
-    "pnc.errors": ("PncError",),
-    "pnc.package": ("ClonePackage",),
-    "pnc.settings": ("CloneSettings",),
+    "pnc.cloned.model": ("ClonedModel", "attach"),
+    "pnc.cloning.clone": ("clone",),
+    "pnc.base.errors": ("PncError",),
+    "pnc.cloning.package": ("ClonePackage",),
+    "pnc.cloning.settings": ("CloneSettings",),
 }
 
 

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from pnc.bench.suite import seeds_of
-from pnc.search import converged_losses, search
-from pnc.selection import best_position
-from stages._bench import Bench, Record, Setting, checkpoint, scratch
-from stages._cli import run
+from bench.work.cli import run
+from bench.work.store import Bench, Record, Setting, checkpoint, scratch
+from bench.work.suite import seeds_of
+from pnc.cloning.search import converged_losses, search
+from pnc.cloning.selection import best_position
 
 METHODS = ("pnc_without_local", "pnc_f_without_local")
 

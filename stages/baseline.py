@@ -2,9 +2,9 @@
 
 import argparse
 
-from pnc.bench.suite import seeds_of
-from stages._bench import Bench, Record, Setting, scratch
-from stages._cli import run
+from bench.work.cli import run
+from bench.work.store import Bench, Record, Setting, scratch
+from bench.work.suite import seeds_of
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from pnc.bench.suite import seeds_of
-from pnc.files import read_json
-from pnc.package import ClonePackage
-from stages._bench import Bench, Record, Setting, scratch
-from stages._cli import run
+from bench.work.cli import run
+from bench.work.store import Bench, Record, Setting, scratch
+from bench.work.suite import seeds_of
+from pnc.base.files import read_json
+from pnc.cloning.package import ClonePackage
 
 METHODS = ("pnc", "pnc_without_insert", "pnc_f", "pnc_f_without_insert")
 

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from pnc.bench.cells import POSITIONS, read_cells
-from pnc.bench.figures import accuracy_by_row, positions, save
-from stages._cli import run
+from bench.report.cells import POSITIONS, read_cells
+from bench.report.figures import accuracy_by_row, positions, save
+from bench.work.cli import run
 
 RESULTS = Path("results")
 

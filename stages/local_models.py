@@ -2,10 +2,10 @@
 
 import argparse
 
-from pnc.bench.suite import seeds_of
-from pnc.local_models import fit_local_models
-from stages._bench import Bench
-from stages._cli import run
+from bench.work.cli import run
+from bench.work.store import Bench
+from bench.work.suite import seeds_of
+from pnc.cloning.local.local_models import fit_local_models
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -2,12 +2,12 @@
 
 import argparse
 
+from bench.work.cli import run
+from bench.work.store import Bench, checkpoint, scratch
+from bench.work.suite import seeds_of
 from pnc.arch import fingerprint
-from pnc.bench.suite import seeds_of
-from pnc.files import write_record
-from pnc.search import converged_losses, search
-from stages._bench import Bench, checkpoint, scratch
-from stages._cli import run
+from pnc.base.files import write_record
+from pnc.cloning.search import converged_losses, search
 
 
 def main(arguments: argparse.Namespace) -> None:

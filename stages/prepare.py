@@ -5,11 +5,13 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from pnc.data import DataSpec, Images, halves, load
-from pnc.files import replacing, write_json
-from pnc.settings import from_mapping
-from stages._bench import Bench
-from stages._cli import run
+from bench.work.cli import run
+from bench.work.store import Bench
+from pnc.base.files import replacing, write_json
+from pnc.base.images import Images
+from pnc.base.splits import halves
+from pnc.cloning.settings import from_mapping
+from pnc.data import DataSpec, load
 
 
 def main(arguments: argparse.Namespace) -> None:

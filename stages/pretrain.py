@@ -2,11 +2,11 @@
 
 import argparse
 
+from bench.work.cli import run
+from bench.work.store import DEVICE, Bench, checkpoint, scratch
+from bench.work.suite import seeds_of
 from pnc.arch import NetworkSpec, build, save_network
-from pnc.bench.suite import seeds_of
 from pnc.methods import train_classifier
-from stages._bench import DEVICE, Bench, checkpoint, scratch
-from stages._cli import run
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -2,10 +2,10 @@
 
 import argparse
 
-from pnc.bench.suite import load_suite, seeds_of
-from pnc.files import read_json, write_record
-from pnc.selection import best_position
-from stages._cli import run
+from bench.work.cli import run
+from bench.work.suite import load_suite, seeds_of
+from pnc.base.files import read_json, write_record
+from pnc.cloning.selection import best_position
 
 
 def main(arguments: argparse.Namespace) -> None:

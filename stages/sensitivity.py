@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pnc.bench.cells import SENSITIVITY
-from pnc.bench.suite import seeds_of
-from pnc.local_models import LocalModels, fit_local_models
-from pnc.search import search
-from pnc.settings import CloneSettings
-from stages._bench import Bench, Record, Setting, checkpoint, scratch
-from stages._cli import run
+from bench.report.cells import SENSITIVITY
+from bench.work.cli import run
+from bench.work.store import Bench, Record, Setting, checkpoint, scratch
+from bench.work.suite import seeds_of
+from pnc.cloning.local.local_models import LocalModels, fit_local_models
+from pnc.cloning.search import search
+from pnc.cloning.settings import CloneSettings
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pnc.bench.cells import read_cells
-from pnc.bench.tables import to_console
-from stages._cli import run
+from bench.report.cells import read_cells
+from bench.report.tables import to_console
+from bench.work.cli import run
 
 
 def main(arguments: argparse.Namespace) -> None:

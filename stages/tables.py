@@ -7,14 +7,14 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from pnc.bench import paper
-from pnc.bench.cells import aggregate, read_scores, settings_of, write_cells
-from pnc.bench.metrics import write_metrics
-from pnc.bench.provenance import write_settings
-from pnc.bench.suite import expected_scores, load_suite
-from pnc.bench.tables import render, to_console
-from pnc.files import write_text
-from stages._cli import run
+from bench.report import paper
+from bench.report.cells import aggregate, read_scores, settings_of, write_cells
+from bench.report.metrics import write_metrics
+from bench.report.tables import render, to_console
+from bench.work.cli import run
+from bench.work.provenance import write_settings
+from bench.work.suite import expected_scores, load_suite
+from pnc.base.files import write_text
 
 RESULTS = Path("results")
 NOTES = (

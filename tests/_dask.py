@@ -12,17 +12,17 @@ from typing import Any
 
 import psutil
 import yaml
+from _paths import ROOT
 from distributed import Client
 
-ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 # Records when it works, with a child of its own; for ever if ``seconds`` is ``inf``.
 STAGE = '''
 import argparse, os, subprocess, sys, time
 from pathlib import Path
 
-from pnc.errors import bad
-from stages._cli import run
+from pnc.base.errors import bad
+from bench.work.cli import run
 
 
 def main(arguments: argparse.Namespace) -> None:

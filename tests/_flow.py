@@ -15,10 +15,9 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from _paths import ROOT
 
 from flows._server import server
-
-ROOT = Path(__file__).parents[1]
 
 # The first stage waits for the file "go".
 SLOW = """

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from _paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 FOLDERS = ("flows", "paper", "pnc", "stages")
 FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
 METHODS = {"continual": "", "direct_ensemble_calibrated": "strict"}

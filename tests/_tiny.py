@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from pnc.arch import BlockNet, NetworkSpec, Normalise, build, fingerprint
-from pnc.candidate import source_position
-from pnc.data import Images
-from pnc.neighbourhood import Neighbourhood
-from pnc.package import ClonePackage, PackageInfo
-from pnc.seeds import generator
-from pnc.settings import CloneSettings
-from pnc.tail import MaskedTail
-from pnc.task import CloneTask
-from pnc.train import Schedule
+from pnc.base.images import Images
+from pnc.base.seeds import generator
+from pnc.base.train import Schedule
+from pnc.cloning.candidate import source_position
+from pnc.cloning.local.neighbourhood import Neighbourhood
+from pnc.cloning.package import ClonePackage, PackageInfo
+from pnc.cloning.settings import CloneSettings
+from pnc.cloning.tail import MaskedTail
+from pnc.cloning.task import CloneTask
 
 SIZE = 8
 CHANNELS = 3
@@ -94,9 +94,9 @@ def samples(classes: Mapping[int, str] = OWLS, each: int = 6, size: int = SIZE) 
 
 def work_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start, choose and calibrate on a few inputs."""
-    monkeypatch.setattr("pnc.localize_insert.START_INPUTS", 16)
-    monkeypatch.setattr("pnc.localize_insert.HELD_OUT_INPUTS", 16)
-    monkeypatch.setattr("pnc.calibration.VIEWS", 1)
+    monkeypatch.setattr("pnc.cloning.localize_insert.START_INPUTS", 16)
+    monkeypatch.setattr("pnc.cloning.localize_insert.HELD_OUT_INPUTS", 16)
+    monkeypatch.setattr("pnc.cloning.calibration.VIEWS", 1)
 
 
 def quick(**changes: Any) -> CloneSettings:

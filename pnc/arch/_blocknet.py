@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from pnc.errors import bad
+from pnc.base.errors import bad
 
 
 class Normalise(nn.Module):

@@ -3,7 +3,7 @@
 from torch import nn
 
 from pnc.arch._blocknet import BlockNet
-from pnc.errors import bad
+from pnc.base.errors import bad
 
 
 def as_blocknet(network: nn.Module) -> BlockNet:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from pnc.arch._blocknet import BlockNet, Normalise
-from pnc.errors import PncError, bad
-from pnc.registry import Registry
-from pnc.seeds import derive
-from pnc.tensors import read_tensors, write_tensors
+from pnc.base.errors import PncError, bad
+from pnc.base.registry import Registry
+from pnc.base.seeds import derive
+from pnc.base.tensors import read_tensors, write_tensors
 
 Builder = Callable[[int, int, float], BlockNet]
 ARCHITECTURES: Registry[Builder] = Registry("architecture", "pnc.arch")

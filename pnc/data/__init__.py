@@ -1,10 +1,10 @@
 """Labelled pictures: sources, splits, batches and augmentation."""
 
-from pnc.data._augment import Augmentation, augment
-from pnc.data._batches import batches
-from pnc.data._images import Images, as_float, resize
+from pnc.base.augment import Augmentation, augment
+from pnc.base.batches import batches
+from pnc.base.images import Images, as_float, resize
+from pnc.base.splits import fraction, halves, holdout
 from pnc.data._registry import SOURCES, DataSpec, Split, data_source, load
-from pnc.data._splits import fraction, halves, holdout
 
 __all__ = [
     "SOURCES",

@@ -12,9 +12,9 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from pnc.data._images import resize
-from pnc.errors import PncError, bad
-from pnc.progress import track
+from pnc.base.errors import PncError, bad
+from pnc.base.images import resize
+from pnc.base.progress import track
 
 Encoded = tuple[str, bytes | Path]  # what errors call the picture, and its bytes or file
 CHUNK = 256  # pictures in one task of the pool

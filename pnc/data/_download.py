@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
-from pnc.errors import bad
+from pnc.base.errors import bad
 
 TIMEOUT = 30.0  # seconds without an answer
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from pnc.data._images import Images
-from pnc.errors import bad
-from pnc.registry import Registry
+from pnc.base.errors import bad
+from pnc.base.images import Images
+from pnc.base.registry import Registry
 
 ROOT_VARIABLE = "PNC_DATA"
 Split = Literal["train", "test"]

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from pnc.data._images import Images
+from pnc.base.errors import bad
+from pnc.base.images import Images
+from pnc.base.splits import holdout
 from pnc.data._registry import DataSpec, Split, data_source
-from pnc.data._splits import holdout
-from pnc.errors import bad
 
 TEST_SHARE = 1 / 3
 LEVELS = 16  # the brightest grey of the originals

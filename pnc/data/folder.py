@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
+from pnc.base.errors import bad
+from pnc.base.images import Images
 from pnc.data._decode import decode
-from pnc.data._images import Images
 from pnc.data._registry import DataSpec, Split, data_source, dataset_folder
-from pnc.errors import bad
 
 
 @data_source("folder")

@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
+from pnc.base.errors import bad
+from pnc.base.images import Images
 from pnc.data._decode import decode
 from pnc.data._download import downloaded
-from pnc.data._images import Images
 from pnc.data._registry import DataSpec, Split, data_source, dataset_folder
-from pnc.errors import bad
 
 PICTURE_COLUMNS = ("image", "img")
 LABEL_COLUMNS = ("label", "fine_label")

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pnc.data._images import Images
+from pnc.base.errors import bad
+from pnc.base.images import Images
 from pnc.data._registry import DataSpec, Split, data_source, root_folder
-from pnc.errors import bad
 
 SETS = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "mnist": "MNIST"}
 

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pnc.arch import BlockNet
-from pnc.data import as_float
+from pnc.base.images import as_float
+from pnc.base.seeds import derive
+from pnc.base.train import Loss, fit
 from pnc.methods._registry import MethodTask
-from pnc.seeds import derive
-from pnc.train import Loss, fit
 
 L2_SP = 0.01
 LWF = 1.0

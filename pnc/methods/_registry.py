@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pnc.arch import BlockNet, NetworkSpec
-from pnc.data import Augmentation, Images
-from pnc.errors import bad
-from pnc.evaluate import Classifier
-from pnc.package import ClonePackage
-from pnc.registry import Registry
-from pnc.settings import CloneSettings
-from pnc.task import CloneTask
-from pnc.train import Checkpoint, Schedule
+from pnc.base.augment import Augmentation
+from pnc.base.errors import bad
+from pnc.base.evaluate import Classifier
+from pnc.base.images import Images
+from pnc.base.registry import Registry
+from pnc.base.train import Checkpoint, Schedule
+from pnc.cloning.package import ClonePackage
+from pnc.cloning.settings import CloneSettings
+from pnc.cloning.task import CloneTask
 
 Variant = Literal["masked", "unmasked"]
 

@@ -2,7 +2,7 @@
 
 import torch.nn.functional as F
 
-from pnc.evaluate import Classifier, joint
+from pnc.base.evaluate import Classifier, joint
 from pnc.methods._finetune import fine_tuned
 from pnc.methods._registry import MethodTask, method
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pnc.arch import BlockNet
-from pnc.evaluate import Classifier, joint
+from pnc.base.evaluate import Classifier, joint
 from pnc.methods._finetune import distillation, fine_tuned
 from pnc.methods._registry import MethodTask, method
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from pnc.calibration import quantile_offset
-from pnc.evaluate import Classifier, joint, predict
+from pnc.base.evaluate import Classifier, joint, predict
+from pnc.cloning.calibration import quantile_offset
 from pnc.methods._registry import MethodTask, method
 from pnc.methods.continual_kd import distilled
 

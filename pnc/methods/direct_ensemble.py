@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from pnc.arch import BlockNet
-from pnc.evaluate import Classifier, joint
+from pnc.base.evaluate import Classifier, joint
+from pnc.cloning.objective import source_scores
 from pnc.methods._registry import MethodTask, method
-from pnc.objective import source_scores
 
 
 class Ensemble(nn.Module):

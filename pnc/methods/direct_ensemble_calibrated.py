@@ -1,7 +1,7 @@
 """Both networks side by side, with PNC's score for the new classes and its calibration."""
 
-from pnc.calibration import quantile_offset
-from pnc.evaluate import Classifier, joint, predict
+from pnc.base.evaluate import Classifier, joint, predict
+from pnc.cloning.calibration import quantile_offset
 from pnc.methods._registry import MethodTask, method
 from pnc.methods.direct_ensemble import Ensemble
 

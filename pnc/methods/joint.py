@@ -1,8 +1,8 @@
 """One network trained from scratch on old and new classes together."""
 
-from pnc.evaluate import Classifier
-from pnc.evaluate import joint as joint_classifier
-from pnc.methods._pretrain import train_jointly
+from pnc.base.evaluate import Classifier
+from pnc.base.evaluate import joint as joint_classifier
+from pnc.methods._joint import train_jointly
 from pnc.methods._registry import MethodTask, method
 
 

@@ -2,10 +2,10 @@
 
 import torch
 
-from pnc.data import Images
-from pnc.errors import bad
-from pnc.evaluate import Classifier, joint
-from pnc.methods._pretrain import train_jointly
+from pnc.base.errors import bad
+from pnc.base.evaluate import Classifier, joint
+from pnc.base.images import Images
+from pnc.methods._joint import train_jointly
 from pnc.methods._registry import MethodTask, method
 
 

@@ -5,11 +5,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pnc.arch import BlockNet
-from pnc.data import as_float
-from pnc.errors import bad
-from pnc.evaluate import Classifier, joint
+from pnc.base.errors import bad
+from pnc.base.evaluate import Classifier, joint
+from pnc.base.images import as_float
+from pnc.base.train import fit
 from pnc.methods._registry import MethodTask, method
-from pnc.train import fit
 
 
 class Probe(nn.Module):

@@ -1,7 +1,7 @@
 """PNC: the trained packages attached to the target, at the position that each row of the table asks for."""
 
-from pnc.attachment import ClonedModel, attach
-from pnc.evaluate import Classifier, joint
+from pnc.base.evaluate import Classifier, joint
+from pnc.cloned.model import ClonedModel, attach
 from pnc.methods._registry import MethodTask, Variant, method
 
 

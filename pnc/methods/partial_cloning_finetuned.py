@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pnc.attachment import ClonedModel
-from pnc.data import as_float
-from pnc.evaluate import Classifier, joint
+from pnc.base.evaluate import Classifier, joint
+from pnc.base.images import as_float
+from pnc.cloned.model import ClonedModel
 from pnc.methods._finetune import fine_tune
 from pnc.methods._registry import MethodTask, method
 from pnc.methods.partial_cloning import attached, last_position

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from pnc.arch import BlockNet
-from pnc.evaluate import Classifier
+from pnc.base.evaluate import Classifier
 from pnc.methods._registry import MethodTask, method
 
 

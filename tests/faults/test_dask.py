@@ -14,8 +14,8 @@ from _dask import lay_out as lay_out_small
 from _project import REPRO, Command, Project, lay_out
 from distributed import Client
 
-from flows.cluster import cluster
-from pnc.errors import PncError
+from flows.dask.cluster import cluster
+from pnc.base.errors import PncError
 
 STAGES = ("prepare@digits", "pretrain_digits@digits-source-0")
 NOWHERE = "tcp://127.0.0.1:1"

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from _project import ROOT, Project, lay_out, outcomes
 
-from pnc.bench.cells import read_cells
-from pnc.bench.metrics import headline, write_metrics
+from bench.report.cells import read_cells
+from bench.report.metrics import headline, write_metrics
 
 PREPARE, PRETRAIN = "prepare@digits", "pretrain_digits@digits-target-0"
 METRICS = "results/digits/metrics.json"

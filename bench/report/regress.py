@@ -1,0 +1,100 @@
+"""``pnc-regress``: compare every suite's cells with those of a git revision, from the root of a checkout.
+
+The report is Markdown, for a pull request. Exit status: 0 if no cell got worse, 1 if one dropped beyond its tolerance
+or vanished, 2 for input that cannot be compared.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from bench.report.cells import COLUMNS, read_cells
+from bench.report.regression import compare, is_worse, sort, summary, to_markdown
+from pnc.base.errors import PncError, bad
+
+RESULTS = Path("results")
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="pnc-regress", description=__doc__)
+    parser.add_argument("--base", required=True, help="git revision to compare with")
+    parser.add_argument("--suite", nargs="+", metavar="NAME", help="compare these alone (default: all)")
+    arguments = parser.parse_args()
+    try:
+        sys.exit(int(report(arguments.base, arguments.suite)))
+    except PncError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def report(revision: str, chosen: Sequence[str] | None = None) -> bool:
+    """Print the comparison of the ``chosen`` suites, or of all; whether any cell got worse."""
+    base = Base.find(revision)
+    before = base.suites()
+    suites = chosen or sorted(before | {path.parent.name for path in RESULTS.glob("*/cells.csv")})
+    if not suites:
+        raise bad(str(RESULTS), expected="at least one suite with its cells.csv", found="none")
+    compared = [_compare(suite, base, suite in before) for suite in suites]
+    cells = sort(pd.concat(compared, ignore_index=True))
+    print(*filter(None, (to_markdown(cells), summary(cells, base.revision, suites))), sep="\n\n")
+    return is_worse(cells)
+
+
+@dataclass(frozen=True)
+class Base:
+    """The commit to compare with, and what the user called it."""
+
+    revision: str
+    commit: str
+
+    @staticmethod
+    def find(revision: str) -> "Base":
+        commit = _git(revision, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+        return Base(revision, commit.decode().strip())
+
+    def suites(self) -> set[str]:
+        """Those that have cells in the commit."""
+        listed = _git(self.revision, "ls-tree", "-r", "-z", "--name-only", self.commit, "--", str(RESULTS))
+        files = map(Path, listed.decode().split("\0"))
+        return {file.parent.name for file in files if file == _path(file.parent.name)}
+
+    def cells(self, suite: str) -> pd.DataFrame:
+        """Raises PncError naming revision and file if it is damaged."""
+        path = _path(suite)
+        content = _git(self.revision, "cat-file", "blob", f"{self.commit}:./{path}")
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, path.name)
+            copy.write_bytes(content)
+            try:
+                return read_cells(copy)
+            except PncError as error:
+                raise PncError(str(error).replace(str(copy), f"{self.revision}:{path}")) from None
+
+
+def _compare(suite: str, base: Base, in_base: bool) -> pd.DataFrame:
+    path, nothing = _path(suite), pd.DataFrame(columns=list(COLUMNS))
+    if not in_base and not path.is_file():
+        raise bad(f"suite '{suite}'", expected=f"{path}, here or in {base.revision}", found="neither")
+    return compare(suite, base.cells(suite) if in_base else nothing, read_cells(path) if path.is_file() else nothing)
+
+
+def _path(suite: str) -> Path:
+    return RESULTS / suite / "cells.csv"
+
+
+def _git(revision: str, *arguments: str) -> bytes:
+    """What git prints. Raises PncError naming ``revision``, the one input that can be wrong."""
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout
+    except OSError as error:
+        raise bad("git", expected="an installed command", found=error.strerror) from None
+    except subprocess.CalledProcessError as error:
+        found = f"{revision!r} ({error.stderr.decode().strip()})"
+        raise bad("--base", expected="a git revision", found=found) from None

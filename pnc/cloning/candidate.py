@@ -1,0 +1,60 @@
+"""A transferable module in place: A and M_f behind the target's block R, and F_c's new rows over both features."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pnc.arch import BlockNet
+from pnc.cloning.adapter import Adapter
+from pnc.cloning.tail import MaskedTail
+
+
+def source_position(position: int, target_blocks: int, source_blocks: int) -> int:
+    """R_s = ⌈R_t · L_s / L_t⌉ for networks of different depth (supplement 3.2), at most the last block."""
+    return min(math.ceil(position * source_blocks / target_blocks), source_blocks - 1)
+
+
+class Candidate(nn.Module):
+    """What is learned for one insertion position R_t: A, M and the new rows of F_c.
+
+    The old rows of F_c are the target's own FC, untouched, so that taking the module out recovers the target.
+    """
+
+    def __init__(self, position: int, adapter: Adapter, tail: MaskedTail, rows: nn.Linear) -> None:
+        super().__init__()
+        self.position = position
+        self.adapter = adapter
+        self.tail = tail
+        self.rows = rows
+
+    def embed(self, h: Tensor) -> Tensor:
+        """M_f(A(h)) [N, d_s] of the target's features ``h`` that enter block R_t."""
+        return self.tail(self.adapter(h))
+
+    def forward(self, h: Tensor, old_embedding: Tensor) -> Tensor:
+        """New logits [N, |T_s|] from ``h`` and the target's own embedding [N, d_t]."""
+        return self.rows(torch.cat([old_embedding, self.embed(h)], dim=1))
+
+    def learned(self) -> nn.ModuleDict:
+        """The trainable parts alone (no twin of the source), as a checkpoint needs them."""
+        scores = nn.ParameterList(self.tail.scores())
+        return nn.ModuleDict({"adapter": self.adapter, "rows": self.rows, "scores": scores})
+
+    def groups(self, score_rate: float) -> list[dict[str, Any]]:
+        """Parameter groups: A and F_c at the schedule's rate, M's scores at ``score_rate`` times it."""
+        layers: dict[str, Any] = {"params": [*self.adapter.parameters(), *self.rows.parameters()]}
+        return [layers, {"params": self.tail.scores(), "scale": score_rate}]
+
+
+def traverse(network: BlockNet, pictures: Tensor, positions: Iterable[int]) -> tuple[dict[int, Tensor], Tensor]:
+    """Run ``network`` once: the features that enter each of ``positions``, and the embedding before the head."""
+    wanted, entering = set(positions), {}
+    h = pictures
+    for index, block in enumerate(network.blocks):
+        if index in wanted:
+            entering[index] = h
+        h = block(h)
+    return entering, network.embed(h)

@@ -1,0 +1,100 @@
+"""G: one small linear model per picture, standing for the source around that picture (Eq. 4; supplement Eq. 4).
+
+B and Π are the same for every picture, so θ_i = (BᵀΠB + λI)⁻¹ BᵀΠ Y_i needs one factorisation for all of them:
+after the forward passes the whole fit is a matrix product.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pnc.arch.twin import Twin
+from pnc.base.errors import bad
+from pnc.base.images import as_float
+from pnc.base.progress import track
+from pnc.base.tensors import read_tensors, write_tensors
+from pnc.cloning.local.neighbourhood import Neighbourhood, perturb
+
+
+@dataclass(frozen=True)
+class LocalModels:
+    """G = {g_i}: ``theta`` [N, grid² + 1, C] (the last row is the intercept) over ``masks`` B [|B|, grid²]."""
+
+    theta: Tensor
+    masks: Tensor
+
+    def __len__(self) -> int:
+        return len(self.theta)
+
+    def slice(self, start: int, stop: int) -> "LocalModels":
+        """The local models of pictures start…stop−1."""
+        return LocalModels(self.theta[start:stop], self.masks)
+
+    def predict(self, pictures: Tensor, masks: Tensor) -> Tensor:
+        """g_i(b) [n, C] for picture indices i [n] and mask indices b [n]."""
+        theta, design = self.theta[pictures], _design(self.masks[masks])
+        return torch.einsum("nm,nmc->nc", design, theta)
+
+    def to(self, device: torch.device | str) -> "LocalModels":
+        return LocalModels(self.theta.to(device), self.masks.to(device))
+
+    def save(self, path: str | Path) -> None:
+        write_tensors(path, {"theta": self.theta, "masks": self.masks.to(torch.uint8)})
+
+    @staticmethod
+    def load(path: str | Path) -> "LocalModels":
+        tensors, _ = read_tensors(path)
+        if set(tensors) != {"theta", "masks"}:
+            raise bad(str(path), expected="local models (theta, masks)", found=sorted(tensors))
+        return LocalModels(tensors["theta"], tensors["masks"].float())
+
+
+@torch.no_grad()
+def fit_local_models(
+    network: nn.Module,
+    pixels: Tensor,
+    neighbourhood: Neighbourhood,
+    *,
+    seed: int,
+    ridge: float = 1e-3,
+    batch: int = 1000,
+    progress: bool = False,
+) -> LocalModels:
+    """Fit g_i for every picture of ``pixels`` (uint8 [N, C, H, W]) against the logits of ``network``.
+
+    ``ridge`` is λ, the strength of Ω(g_i); the intercept is not penalised. ``batch`` counts perturbed pictures.
+    Raises PncError for no pictures, or a grid that does not divide them.
+    """
+    if len(pixels) == 0:
+        raise bad("pictures for the local models", expected="at least one", found="none")
+    masks, twin = neighbourhood.draw(seed).to(pixels.device), Twin(network).module
+    projection = _projection(masks, neighbourhood, ridge)
+    parts = pixels.split(max(1, batch // len(masks)))
+    answers = (_answers(twin, as_float(part), masks) for part in track(parts, "local models", progress))
+    thetas = [torch.einsum("mb,nbc->nmc", projection, answer.float()) for answer in answers]
+    return LocalModels(torch.cat(thetas), masks)
+
+
+def _answers(network: nn.Module, pictures: Tensor, masks: Tensor) -> Tensor:
+    """M_s(b · x) for every picture and mask: [n, |B|, C]."""
+    repeated = pictures.repeat_interleave(len(masks), dim=0)
+    answers = network(perturb(repeated, masks.repeat(len(pictures), 1)))
+    return answers.view(len(pictures), len(masks), -1)
+
+
+def _projection(masks: Tensor, neighbourhood: Neighbourhood, ridge: float) -> Tensor:
+    """(BᵀΠB + λI)⁻¹BᵀΠ [grid² + 1, |B|]: the one matrix that turns any picture's answers into its θ."""
+    design, weights = _design(masks).double(), neighbourhood.weights(masks).double()
+    penalty = torch.full((design.shape[1],), float(ridge), dtype=torch.float64, device=design.device)
+    penalty[-1] = 0.0
+    weighted = design.T * weights
+    # The pseudo-inverse: with few masks, or λ = 0, the normal equations may be singular.
+    normal = (weighted if neighbourhood.weighting == "both" else design.T) @ design + torch.diag(penalty)
+    return (torch.linalg.pinv(normal, hermitian=True) @ weighted).float()
+
+
+def _design(masks: Tensor) -> Tensor:
+    """Masks with a column of ones for the intercept."""
+    return torch.cat([masks, masks.new_ones(len(masks), 1)], dim=1)

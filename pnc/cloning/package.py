@@ -1,0 +1,122 @@
+"""What is shipped: {M, R, A, F_c} in one small safetensors file, with the fingerprints of both networks."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from pnc.base.errors import PncError, bad
+from pnc.base.files import write_bytes
+from pnc.base.tensors import checksum
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class PackageInfo:
+    """The package's facts that are not tensors.
+
+    ``source`` and ``target`` are fingerprints; ``classes`` T_s as outputs of the source with their ``names``;
+    ``position`` and ``source_position`` are R_t and R_s; ``size`` and ``relu`` belong to A; ``reading`` to M;
+    ``provenance`` says how it was made (settings, seed, losses), for people.
+    """
+
+    source: str
+    target: str
+    classes: tuple[int, ...]
+    names: tuple[str, ...]
+    position: int
+    source_position: int
+    size: tuple[int, int]
+    relu: bool
+    reading: str
+    provenance: dict[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, eq=False)
+class ClonePackage:
+    """{M, R, A, F_c}: ``masks`` M (boolean [filters] per layer of the source's tail), R in ``info``,
+    ``adapter`` A (weight [C_s, C_t, 1, 1] and bias [C_s]) and ``rows`` of F_c (weight [|T_s|, d_t + d_s], bias)."""
+
+    info: PackageInfo
+    masks: Mapping[str, Tensor]
+    adapter: Mapping[str, Tensor]
+    rows: Mapping[str, Tensor]
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the saved file in bytes."""
+        return len(self._serialise())
+
+    def save(self, path: str | Path) -> None:
+        """Write the package, whole or not at all."""
+        write_bytes(path, self._serialise())
+
+    @staticmethod
+    def load(path: str | Path) -> "ClonePackage":
+        """Read a package. Raises PncError, one line, if the file is missing or a single bit of it is damaged."""
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise bad(str(path), expected="a clone package", found=error.strerror or "no file") from None
+        try:
+            package = _parse(content)
+            intact = package._serialise() == content
+        except _DAMAGE as error:
+            raise bad(str(path), expected="a whole clone package", found=f"a damaged file ({error})") from None
+        if not intact:
+            raise bad(str(path), expected="a whole clone package", found="a file whose checksum does not fit")
+        return package
+
+    def _serialise(self) -> bytes:
+        filters = {name: len(mask) for name, mask in self.masks.items()}
+        tensors = {f"M.{name}": _pack(mask) for name, mask in self.masks.items()}
+        tensors |= {f"A.{name}": tensor for name, tensor in self.adapter.items()}
+        tensors |= {f"F_c.{name}": tensor for name, tensor in self.rows.items()}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
+        notes = json.dumps({"info": asdict(self.info), "filters": filters}, sort_keys=True)
+        # One metadata entry: safetensors writes several in no fixed order.
+        return save(tensors, {"pnc": json.dumps([checksum(tensors, notes), notes])})
+
+
+_DAMAGE = (SafetensorError, ValueError, KeyError, TypeError, IndexError, RuntimeError, OverflowError)
+
+
+def _parse(content: bytes) -> ClonePackage:
+    tensors = load(content)
+    found, text = json.loads(_metadata(content)["pnc"])
+    if found != checksum(tensors, text):
+        raise PncError("checksum does not fit")
+    notes = json.loads(text)
+    fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in notes["info"].items()}
+    info = PackageInfo(**fields)
+    if info.format != FORMAT:
+        raise bad("package format", expected=FORMAT, found=info.format)
+    masks = {name: _unpack(tensors[f"M.{name}"], count) for name, count in notes["filters"].items()}
+    return ClonePackage(info, masks, _group(tensors, "A."), _group(tensors, "F_c."))
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """The text entries of a safetensors file: its header is JSON behind eight bytes of length."""
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + length])["__metadata__"]
+
+
+def _group(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _pack(mask: Tensor) -> Tensor:
+    return torch.from_numpy(np.packbits(mask.cpu().numpy()))
+
+
+def _unpack(bits: Tensor, count: int) -> Tensor:
+    return torch.from_numpy(np.unpackbits(bits.numpy(), count=count).astype(bool))

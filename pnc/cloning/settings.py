@@ -1,0 +1,118 @@
+"""Every setting of a clone, with each ambiguity of the paper as a named choice. docs/method.md says why."""
+
+import math
+from dataclasses import dataclass, field, is_dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from pnc.base.augment import Augmentation
+from pnc.base.errors import bad
+from pnc.base.train import Schedule
+from pnc.cloning.local.neighbourhood import Neighbourhood
+from pnc.cloning.masks import MaskReading, kept_filters
+
+Regime = Literal["strict", "rehearsal"]
+Inputs = Literal["wide", "neighbourhood"]
+Insertion = Literal["joint", "two_softmax", "labels"]
+Start = Literal["ridge", "random"]
+Calibration = Literal["held_out", "none"]
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """L_ins where D_o is seen: the ``weight`` of old against new pictures beside distillation, and their views."""
+
+    weight: float = 10.0
+    augmentation: Augmentation = field(default_factory=lambda: Augmentation(crop=2, flip=False, rotation=10))
+
+    def __post_init__(self) -> None:
+        if not self.weight > 0:
+            raise bad("rehearsal.weight", expected="a positive number", found=self.weight)
+
+
+@dataclass(frozen=True)
+class CloneSettings:
+    """How a clone is learned.
+
+    ``regime``       strict: D_t alone; rehearsal: also a stated part of D_o
+    ``keep``         c^l / |W^l|, the fraction of each layer's filters that M keeps
+    ``reading``      what a masked filter leaves behind (pnc.cloning.masks)
+    ``inputs``       what L_ins is distilled on: the widened neighbourhood, or b · x alone as in Eq. 7
+    ``insertion``    joint: one softmax over old and new classes; two_softmax: Eq. 7 to the letter;
+                     labels: cross-entropy with D_t's labels
+    ``start``        where A starts: the closed-form map between the two networks' features, or random
+    ``rest_weight``  how much of the source's evidence for its other classes counts against a cloned class
+    ``calibration``  an offset on the new logits, chosen on held-out pictures, or none
+    ``q``            strict calibration: the share of held-out D_t that must be called new
+    ``localisation`` weight of L_loc beside L_ins
+    ``rehearsal``    how D_o is used in the regime of that name
+    ``held_out``     the share of D_t kept for choosing R, δ and q
+    ``score_rate``   learning rate of M's scores relative to A and F_c
+    ``inputs_per_epoch`` how many perturbed pictures an epoch draws
+    """
+
+    regime: Regime = "strict"
+    neighbourhood: Neighbourhood = field(default_factory=Neighbourhood)
+    ridge: float = 1e-3
+    keep: float = 0.3
+    reading: MaskReading = "zero"
+    inputs: Inputs = "wide"
+    insertion: Insertion = "joint"
+    start: Start = "ridge"
+    rest_weight: float = 0.5
+    calibration: Calibration = "held_out"
+    q: float = 0.96
+    localisation: float = 0.1
+    rehearsal: Rehearsal = field(default_factory=Rehearsal)
+    held_out: float = 0.2
+    score_rate: float = 3.0
+    inputs_per_epoch: int = 20000
+    schedule: Schedule = field(default_factory=lambda: Schedule(epochs=10, batch=256, lr=3e-3))
+
+    def __post_init__(self) -> None:
+        kept_filters(1, self.keep)
+        for name in ("regime", "reading", "inputs", "insertion", "start", "calibration"):
+            known = get_args(get_type_hints(CloneSettings)[name])
+            if getattr(self, name) not in known:
+                raise bad(name, expected=f"one of {', '.join(known)}", found=repr(getattr(self, name)))
+        for name in ("q", "held_out"):
+            if not 0 < getattr(self, name) < 1:
+                raise bad(name, expected="a fraction in (0, 1)", found=getattr(self, name))
+        for name in ("ridge", "rest_weight", "localisation", "score_rate"):
+            if not getattr(self, name) >= 0:
+                raise bad(name, expected="a number from 0 up", found=getattr(self, name))
+        if self.inputs_per_epoch < 1:
+            raise bad("inputs_per_epoch", expected="a positive number", found=self.inputs_per_epoch)
+
+
+def from_mapping(kind: type, values: dict[str, Any], where: str = "settings") -> Any:
+    """Build the frozen dataclass ``kind`` from nested plain values; an unknown key is refused by name."""
+    if not isinstance(values, dict):
+        raise bad(where, expected=f"the keys of {kind.__name__}", found=repr(values))
+    hints = get_type_hints(kind)
+    unknown = sorted(set(map(str, values)) - set(hints))
+    if unknown:
+        raise bad(f"{where}: unknown key", expected=f"one of {', '.join(sorted(hints))}", found=", ".join(unknown))
+    built = {key: _convert(hints[key], value, f"{where}.{key}") for key, value in values.items()}
+    try:
+        return kind(**built)
+    except TypeError as error:
+        raise bad(where, expected=f"every required key of {kind.__name__}", found=str(error)) from None
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if is_dataclass(hint) and isinstance(hint, type):
+        return value if isinstance(value, hint) else from_mapping(hint, value, where)
+    if get_origin(hint) is Literal and value not in get_args(hint):
+        raise bad(where, expected=f"one of {', '.join(map(str, get_args(hint)))}", found=repr(value))
+    if hint in (int, float, str, bool):
+        return _scalar(hint, value, where)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _scalar(hint: type, value: Any, where: str) -> Any:
+    accepted = (int, float) if hint is float else hint
+    if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
+        raise bad(where, expected=f"a value of type {hint.__name__}", found=repr(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise bad(where, expected="a finite number", found=value)
+    return hint(value)

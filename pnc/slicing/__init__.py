@@ -1,6 +1,0 @@
-"""The transferable module cut down to what M keeps: the same embedding, at a fraction of the time and size."""
-
-from pnc.slicing._cost import tail_cost
-from pnc.slicing._slice import SlicedTail, slice_tail
-
-__all__ = ["SlicedTail", "slice_tail", "tail_cost"]

@@ -1,0 +1,50 @@
+"""The workflow and .ci/run call what there is: targets of the Makefile and commands of the package."""
+
+import re
+import subprocess
+import tomllib
+from typing import Any
+
+import pytest
+import yaml
+from _paths import ROOT
+
+WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+RUN = ROOT / ".ci" / "run"
+JOBS: dict[str, Any] = yaml.safe_load(WORKFLOW.read_text())["jobs"]
+SCRIPTS = {name: "\n".join(step.get("run", "") for step in job["steps"]) for name, job in JOBS.items()}
+
+
+def targets(script: str) -> set[str]:
+    """What a script asks of make."""
+    return set(re.findall(r"^\s*make ([\w-]+)", script, re.MULTILINE))
+
+
+@pytest.mark.parametrize("script", [RUN.read_text(), *SCRIPTS.values()], ids=[".ci/run", *SCRIPTS])
+def test_the_makefile_has_every_target(script: str) -> None:
+    assert targets(script)
+    for target in targets(script):
+        done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_workflow_does_all_that_ci_run_does() -> None:
+    assert targets(RUN.read_text()) <= targets("\n".join(SCRIPTS.values()))
+
+
+def test_the_workflow_calls_commands_that_the_package_installs() -> None:
+    installed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    called = re.findall(r"\.venv/bin/([\w-]+)", "\n".join(SCRIPTS.values()))
+    assert called and set(called) <= installed.keys()
+
+
+def test_the_base_of_a_comparison_is_fetched_and_never_spliced_into_a_script() -> None:
+    (checkout,) = (step for step in JOBS["regression"]["steps"] if "checkout@" in step.get("uses", ""))
+    assert checkout["with"]["fetch-depth"] == 0
+    assert not [script for script in SCRIPTS.values() if "${{" in script]
+
+
+def test_ci_run_stops_at_the_first_failure() -> None:
+    assert RUN.stat().st_mode & 0o111
+    assert subprocess.run(["bash", "-n", RUN]).returncode == 0
+    assert "set -euo pipefail" in RUN.read_text()
