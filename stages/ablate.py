@@ -1,48 +1,66 @@
-"""The ablation without localisation: the whole tail of the source, unmasked, searched over R and evaluated."""
+"""A variant of the settings, another pair or another task: clone at all of its R in one pass, choose R*, evaluate."""
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.work.cli import run
-from bench.work.store import Bench, Record, Setting, checkpoint, scratch
-from bench.work.suite import seeds_of
+from bench.work.experiment import Experiment
+from bench.work.measure import Clones, Record, write_scores
+from bench.work.scratch import checkpoint, scratch
+from bench.work.store import Store
+from bench.work.suite import Variant, seeds_of
+from pnc.arch import fingerprint
+from pnc.base.mapping import from_mapping
+from pnc.base.train import Schedule
 from pnc.cloning.search import converged_losses, search
 from pnc.cloning.selection import best_position
 
-METHODS = ("pnc_without_local", "pnc_f_without_local")
+AS_CHOSEN = "chosen"  # the variant that changes nothing, of which scores do not speak
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Train and measure unmasked clones of one scale and regime for a group of seeds."""
-    bench = Bench.open(arguments.suite)
-    train, test = bench.images("train"), bench.images("test")
-    records: list[Record] = []
-    with scratch("ablate", vars(arguments), bench.suite.values) as folder:
-        for seed in seeds_of(arguments.seeds):
-            records += _records(Setting(bench, arguments.scale, arguments.regime, seed, train, test), folder)
-    path = bench.suite.scores("ablate", arguments.scale, arguments.regime, arguments.seeds)
-    bench.write_scores(path, records, arguments.scale, "local_models", "positions")
+    """Train and measure one variant of one clone for a group of seeds; ``--grid`` is the folder for its scores."""
+    store = Store.open(arguments.suite)
+    suite = store.suite
+    variant: Variant = suite.entry(Variant, f"variants.{arguments.variant}")
+    names = (arguments.source, arguments.target, arguments.task, arguments.regime, arguments.seeds)
+    experiments = [Experiment(store, *names, seed) for seed in seeds_of(arguments.seeds)]
+    cloned = experiments[0].plain(variant.clone)
+    finetune = {"finetune": suite.read("finetune")} if variant.finetune else {}
+    folder = suite.ablated(arguments.grid, arguments.variant, *names)
+    found: list[Record] = []
+    with scratch("ablate", vars(arguments), cloned, variant, finetune) as unfinished:
+        for experiment in experiments:
+            clones = _clones(experiment, variant, arguments.variant, unfinished)
+            clones.packages[clones.chosen].save(folder / f"seed{experiment.seed}.pnc")
+            found += _measured(clones, finetune, unfinished)
+    settings = {**experiments[0].made_with, **cloned, **finetune}
+    write_scores(suite.scores(arguments.grid, arguments.variant, *names), found, settings)
 
 
-def _records(setting: Setting, folder: Path) -> list[Record]:
-    bench, seed = setting.bench, setting.seed
-    task = setting.task
+def _clones(experiment: Experiment, variant: Variant, name: str, unfinished: Path) -> Clones:
+    task, settings, seed = experiment.clone_task, experiment.settings(variant.clone), experiment.seed
     packages = search(
         task,
-        bench.local_models(setting.scale, seed),
-        bench.settings(setting.regime, {"keep": 1.0}),
-        task.samples.class_names,
-        positions=bench.suite.positions,
+        experiment.local_models(settings, experiment.settings()),
+        settings,
+        experiment.cloned_names,
+        positions=variant.positions,
         seed=seed,
-        checkpoint=checkpoint(folder, "search", seed),
+        checkpoint=checkpoint(unfinished, seed, fingerprint(task.source)[:8], fingerprint(task.target)[:8]),
         progress=True,
     )
-    chosen = best_position(converged_losses(packages))
-    trained = {"packages": {"unmasked": packages}, "chosen": {"unmasked": chosen}}
-    records = [record for name in METHODS for record in setting.measure(name, folder, **trained)]
-    size = {"position": chosen, "package_bytes": packages[chosen].nbytes}
-    return records + setting.records("PNC (w/o Local)", size)
+    losses = converged_losses(packages)
+    return Clones(experiment, packages, losses, best_position(losses), "" if name == AS_CHOSEN else name)
+
+
+def _measured(clones: Clones, finetune: dict[str, dict[str, float]], unfinished: Path) -> Iterator[Record]:
+    yield from clones.measure()
+    if finetune:
+        schedule = from_mapping(Schedule, finetune["finetune"], "finetune")
+        yield from clones.measure_finetuned(schedule, unfinished)
 
 
 if __name__ == "__main__":
-    run(main, "suite", "scale", "regime", "seeds")
+    run(main, "grid", "variant", "source", "target", "task", "regime", "seeds")

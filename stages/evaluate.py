@@ -1,49 +1,45 @@
 """Evaluate the trained clones on the test pictures: at R*, at R = L − 1, at every R, and fine-tuned (PNC-F)."""
 
 import argparse
-from pathlib import Path
 
 from bench.work.cli import run
-from bench.work.store import Bench, Record, Setting, scratch
+from bench.work.experiment import Experiment
+from bench.work.measure import Clones, Record, write_scores
+from bench.work.scratch import scratch
+from bench.work.store import SETTINGS, Store
 from bench.work.suite import seeds_of
 from pnc.base.files import read_json
+from pnc.base.mapping import from_mapping
+from pnc.base.train import Schedule
 from pnc.cloning.package import ClonePackage
-
-METHODS = ("pnc", "pnc_without_insert", "pnc_f", "pnc_f_without_insert")
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Measure the clones of one scale and regime for a group of seeds."""
-    bench = Bench.open(arguments.suite)
-    train, test = bench.images("train"), bench.images("test")
-    selection = read_json(bench.suite.selection(arguments.scale, arguments.regime, arguments.seeds))
-    records: list[Record] = []
-    with scratch("evaluate", vars(arguments), bench.suite.values, selection) as folder:
+    """Measure the clones of one pair, task and regime for a group of seeds."""
+    store = Store.open(arguments.suite)
+    suite = store.suite
+    names = (arguments.source, arguments.target, arguments.task, arguments.regime, arguments.seeds)
+    folder, found = suite.clones(*names), list[Record]()
+    chosen = read_json(folder / "chosen.json")
+    finetune = from_mapping(Schedule, suite.read("finetune"), f"{suite.name}: finetune")
+    with scratch("evaluate", vars(arguments), chosen, finetune) as unfinished:
         for seed in seeds_of(arguments.seeds):
-            setting = Setting(bench, arguments.scale, arguments.regime, seed, train, test)
-            records += _records(setting, selection[str(seed)], folder)
-    path = bench.suite.scores("evaluate", arguments.scale, arguments.regime, arguments.seeds)
-    bench.write_scores(path, records, arguments.scale, "local_models", "positions")
+            experiment, own = Experiment(store, *names, seed), chosen[str(seed)]
+            losses = {int(position): loss for position, loss in own["losses"].items()}
+            packages = {position: _package(experiment, position) for position in losses}
+            clones = Clones(experiment, packages, losses, own["position"])
+            found += [*clones.measure(), *clones.measure_finetuned(finetune, unfinished)]
+    cloned = read_json(folder / "at" / f"R{own['position']}" / SETTINGS)
+    settings = {**experiment.made_with, **cloned, "finetune": suite.read("finetune")}
+    write_scores(suite.scores("main", "evaluate", *names), found, settings)
 
 
-def _records(setting: Setting, selected: dict, folder: Path) -> list[Record]:
-    suite = setting.bench.suite
-    packages = {
-        position: ClonePackage.load(suite.package(setting.scale, setting.regime, position, setting.seed))
-        for position in suite.positions
-    }
-    chosen = selected["position"]
-    trained = {"packages": {"masked": packages}, "chosen": {"masked": chosen}}
-    records = [record for name in METHODS for record in setting.measure(name, folder, **trained)]
-    size = {"position": chosen, "package_bytes": packages[chosen].nbytes}
-    records += setting.records("PNC (full)", size)
-    for position in suite.positions:
-        at = {"packages": {"masked": packages}, "chosen": {"masked": position}}
-        accuracies = setting.accuracies("pnc", folder, **at)
-        loss = {"loss": selected["losses"][str(position)]}
-        records += setting.records(f"PNC R={position}", {**accuracies, **loss}, table="R")
-    return records
+def _package(experiment: Experiment, position: int) -> ClonePackage:
+    store, names = experiment.store, (experiment.source, experiment.target, experiment.task, experiment.regime)
+    with store.rebuilt_by("localize_insert", *names, str(position), experiment.seeds):
+        folder = store.suite.clones(*names, experiment.seeds)
+        return ClonePackage.load(folder / "at" / f"R{position}" / f"seed{experiment.seed}.pnc")
 
 
 if __name__ == "__main__":
-    run(main, "suite", "scale", "regime", "seeds")
+    run(main, "source", "target", "task", "regime", "seeds")

@@ -1,27 +1,22 @@
-"""Draw a suite's figures from its cells."""
+"""Draw one table of a suite from its cells."""
 
 import argparse
-from pathlib import Path
 
-from bench.report.cells import POSITIONS, read_cells
-from bench.report.figures import accuracy_by_row, positions, save
+from bench.report.cells import read_cells
+from bench.report.figures import draw, save
+from bench.report.query import table
 from bench.work.cli import run
-
-RESULTS = Path("results")
+from bench.work.suite import load_suite
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write accuracy.png and, where every R was measured, positions.png to results/SUITE/figures."""
-    folder = RESULTS / arguments.suite
-    cells = read_cells(folder / "cells.csv")
-    drawn = {"accuracy": accuracy_by_row(cells)}
-    if (cells["table"] == POSITIONS).any():
-        drawn["positions"] = positions(cells)
-    for name, figure in drawn.items():
-        path = folder / "figures" / f"{name}.png"
-        save(figure, path)
-        print(path)
+    """Write the table's figure, as SVG and as PNG."""
+    suite, key = load_suite(arguments.suite), arguments.table
+    cells = read_cells(suite.at / "cells" / f"{key}.csv")
+    figure = draw(table(key, suite.read(f"tables.{key}")), cells)
+    for kind in ("svg", "png"):
+        save(figure, suite.results / "figures" / f"{key}.{kind}")
 
 
 if __name__ == "__main__":
-    run(main, "suite")
+    run(main, "table")

@@ -3,36 +3,40 @@
 import argparse
 
 from bench.work.cli import run
-from bench.work.store import Bench, checkpoint, scratch
+from bench.work.experiment import Experiment
+from bench.work.scratch import checkpoint, scratch
+from bench.work.store import SETTINGS, Store
 from bench.work.suite import seeds_of
 from pnc.arch import fingerprint
-from pnc.base.files import write_record
+from pnc.base.files import write_json, write_record
 from pnc.cloning.search import converged_losses, search
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Train the packages of one position for a group of seeds."""
-    bench, scale, regime = Bench.open(arguments.suite), arguments.scale, arguments.regime
-    position = int(arguments.position)
-    train, settings = bench.images("train"), bench.settings(regime)
+    store, position = Store.open(arguments.suite), int(arguments.position)
+    names = (arguments.source, arguments.target, arguments.task, arguments.regime, arguments.seeds)
+    folder = store.suite.clones(*names) / "at" / f"R{position}"
+    experiments = [Experiment(store, *names, seed) for seed in seeds_of(arguments.seeds)]
     losses = {}
-    with scratch("localize_insert", vars(arguments), settings, bench.suite.values["samples"]) as folder:
-        for seed in seeds_of(arguments.seeds):
-            task = bench.task(scale, seed, train)
+    with scratch("localize_insert", vars(arguments), experiments[0].plain()) as unfinished:
+        for experiment in experiments:
+            task, settings, seed = experiment.clone_task, experiment.settings(), experiment.seed
             packages = search(
                 task,
-                bench.local_models(scale, seed),
+                experiment.local_models(settings, settings),
                 settings,
-                task.samples.class_names,
+                experiment.cloned_names,
                 positions=[position],
                 seed=seed,
-                checkpoint=checkpoint(folder, seed, fingerprint(task.source)[:8], fingerprint(task.target)[:8]),
+                checkpoint=checkpoint(unfinished, seed, fingerprint(task.source)[:8], fingerprint(task.target)[:8]),
                 progress=True,
             )
-            packages[position].save(bench.suite.package(scale, regime, position, seed))
+            packages[position].save(folder / f"seed{seed}.pnc")
             losses[seed] = converged_losses(packages)[position]
-        write_record(bench.suite.package(scale, regime, position, seed).parent / "losses.json", losses)
+        write_record(folder / "losses.json", losses)
+        write_json(folder / SETTINGS, experiments[0].plain())
 
 
 if __name__ == "__main__":
-    run(main, "suite", "scale", "regime", "position", "seeds")
+    run(main, "source", "target", "task", "regime", "position", "seeds")

@@ -1,37 +1,43 @@
-"""Train the source or the target network on its half of the classes, once per seed."""
+"""Train one network on its classes, once per seed: it may be a source, a target or both."""
 
 import argparse
+from dataclasses import asdict
 
 from bench.work.cli import run
-from bench.work.store import DEVICE, Bench, checkpoint, scratch
-from bench.work.suite import seeds_of
+from bench.work.scratch import checkpoint, scratch
+from bench.work.store import DEVICE, SETTINGS, Store
+from bench.work.suite import NetworkEntry, seeds_of
 from pnc.arch import NetworkSpec, build, save_network
-from pnc.methods import train_classifier
+from pnc.base.classifier import Recipe, train_classifier
+from pnc.base.files import write_json
+from pnc.base.mapping import from_mapping
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Train one role's networks for a group of seeds."""
-    bench, role = Bench.open(arguments.suite), arguments.role
-    images = bench.half(bench.images("train"), role)
-    network_settings = bench.suite.values["networks"][role]
+    """Train a network for a group of seeds."""
+    store, name = Store.open(arguments.suite), arguments.network
+    entry: NetworkEntry = store.suite.entry(NetworkEntry, f"networks.{name}")
+    recipe = from_mapping(Recipe, entry.recipe, f"{store.suite.name}: networks.{name}.recipe")
+    images = store.train.relabelled(entry.classes)
     mean, std = images.mean_std()
     size = int(images.pixels.shape[-1])
-    spec = NetworkSpec(class_names=images.class_names, mean=mean, std=std, size=size, **network_settings)
-    with scratch("pretrain", role, arguments.seeds, spec, bench.suite.values["pretrain"], images.sha256()) as folder:
+    spec = NetworkSpec(entry.arch, images.class_names, mean, std, size, entry.width)
+    folder = store.suite.network(name, arguments.seeds)
+    with scratch("pretrain", vars(arguments), spec, asdict(recipe), images.sha256()) as unfinished:
         for seed in seeds_of(arguments.seeds):
             network = build(spec, seed).to(DEVICE)
             train_classifier(
                 network,
                 images,
-                bench.schedule("pretrain"),
-                bench.augmentation(),
+                recipe,
                 seed=seed,
-                label=f"pretrain {role}, seed {seed}",
-                checkpoint=checkpoint(folder, seed),
+                label=f"pretrain {name}, seed {seed}",
+                checkpoint=checkpoint(unfinished, seed),
                 progress=True,
             )
-            save_network(bench.suite.network(role, seed), network, spec)
+            save_network(folder / f"seed{seed}.safetensors", network, spec)
+    write_json(folder / SETTINGS, {**asdict(entry), "recipe": asdict(recipe)})
 
 
 if __name__ == "__main__":
-    run(main, "suite", "role", "seeds")
+    run(main, "network", "seeds")

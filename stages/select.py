@@ -9,16 +9,17 @@ from pnc.cloning.selection import best_position
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write R* and the losses of all positions for one scale and regime."""
-    suite, scale, regime = load_suite(arguments.suite), arguments.scale, arguments.regime
-    folder = suite.clones(scale, regime, arguments.seeds)
-    losses = {position: read_json(folder / f"R{position}" / "losses.json") for position in suite.positions}
+    """Write R* and the losses of all positions of one clone."""
+    suite = load_suite(arguments.suite)
+    folder = suite.clones(arguments.source, arguments.target, arguments.task, arguments.regime, arguments.seeds)
+    positions = suite.read("grids.main.R")
+    losses = {position: read_json(folder / "at" / f"R{position}" / "losses.json") for position in positions}
     chosen = {}
     for seed in seeds_of(arguments.seeds):
         by_position = {position: loss[str(seed)] for position, loss in losses.items()}
         chosen[seed] = {"position": best_position(by_position), "losses": by_position}
-    write_record(suite.selection(scale, regime, arguments.seeds), chosen)
+    write_record(folder / "chosen.json", chosen)
 
 
 if __name__ == "__main__":
-    run(main, "suite", "scale", "regime", "seeds")
+    run(main, "source", "target", "task", "regime", "seeds")

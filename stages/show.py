@@ -1,23 +1,31 @@
-"""Print a suite's results again: Table 1, and where the tables and figures lie."""
+"""Print a table of a suite again, what its numbers say, and where the tables and figures lie."""
 
 import argparse
-from pathlib import Path
 
 from rich.console import Console
 
 from bench.report.cells import read_cells
-from bench.report.tables import to_console
+from bench.report.query import table
+from bench.report.sentence import sentence
+from bench.report.terminal import to_console
 from bench.work.cli import run
+from bench.work.suite import load_suite
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Show the measured cells of one suite."""
-    folder, console = Path("results") / arguments.suite, Console()
-    console.print(to_console(read_cells(folder / "cells.csv")))
-    console.print(f"All tables: {folder / 'TABLES.md'}", highlight=False)
-    for figure in sorted((folder / "figures").glob("*.png")):
-        console.print(f"Figure:     {figure}", highlight=False)
+    """Show the measured cells of one table."""
+    suite, key, console = load_suite(arguments.suite), arguments.table, Console()
+    wanted = table(key, suite.read(f"tables.{key}"))
+    cells = read_cells(suite.at / "cells" / f"{key}.csv")
+    console.print(to_console(cells, wanted, suite.dataset, console.width))
+    classes = {name: len(task["classes"]) for name, task in suite.read("tasks").items()}
+    console.print(sentence(cells, wanted, classes), highlight=False)
+    files = {"All tables": [suite.results / "TABLES.md"]}
+    files["Figure"] = [suite.results / "figures" / f"{key}.{kind}" for kind in ("svg", "png")]
+    for what, paths in files.items():
+        if there := [str(path) for path in paths if path.is_file()]:
+            console.print(f"{what}: {', '.join(there)}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
-    run(main, "suite")
+    run(main, "table")

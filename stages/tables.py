@@ -1,57 +1,75 @@
-"""Gather a suite's scores into ``results/``: its cells, tables and metrics, and the settings behind them."""
+"""Gather the cells of a suite's tables into its results: all cells, tables for people, metrics, settings."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from rich.console import Console
 
 from bench.report import paper
-from bench.report.cells import aggregate, read_scores, settings_of, write_cells
-from bench.report.metrics import write_metrics
-from bench.report.tables import render, to_console
+from bench.report.aggregate import merged_behind
+from bench.report.cells import read_cells, write_cells
+from bench.report.dvc_metrics import write_metrics
+from bench.report.query import tables
+from bench.report.tables import render
 from bench.work.cli import run
-from bench.work.provenance import write_settings
-from bench.work.suite import expected_scores, load_suite
-from pnc.base.files import write_text
-
-RESULTS = Path("results")
-NOTES = (
-    "The paper does not say what **w/o Local** and **w/o Insert** are. Ours: the whole tail of the source, without a "
-    "mask; and a fixed R = L − 1, where the search starts.",
-    "The paper does not name the regularisation of **Continual**. Ours: fine-tuning on D_t with L2-SP and LwF; "
-    "**+ KD** adds the source's answers for the cloned classes as a second teacher.",
-)
+from bench.work.suite import Suite, load_suite
+from pnc.base.files import read_json, write_json, write_text
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write the cells, tables, metrics and settings of one suite, and print Table 1."""
+    """Write the cells, tables, metrics and settings of one suite."""
     suite = load_suite(arguments.suite)
-    scores, printed = read_scores(expected_scores(suite)), paper.load(Path("paper"))
-    networks = {"source": suite.source_arch, "target": suite.target_arch}
-    cells = aggregate(scores, dataset=suite.dataset, paper=printed, **networks)
-    title = f"Partial network cloning on {suite.dataset}"
-    text = render(cells, title=title, notes=[*NOTES, *_slips(printed, dataset=suite.dataset, **networks)])
+    wanted, printed = tables(suite.read("tables")), paper.load(Path("paper"))
+    parts = [suite.at / "cells" / f"{key}.csv" for key in wanted]
+    cells = pd.concat(list(map(read_cells, parts)), ignore_index=True)
+    behind = merged_behind([read_json(part.with_suffix(".json")) for part in parts])
+    title, slips = f"Partial network cloning on {suite.dataset}", list(_slips(printed, cells))
+    text = render(cells, wanted, title=title, paper=printed, facts=_facts(suite, cells), notes=slips)
 
-    for settings in settings_of(scores):
-        write_settings(RESULTS / "settings", settings, Path())
-    folder = RESULTS / suite.name
-    write_cells(folder / "cells.csv", cells)
-    write_text(folder / "TABLES.md", text)
-    write_metrics(folder, cells)
-    console = Console()
-    console.print(to_console(cells))
-    console.print(f"All tables: {folder / 'TABLES.md'}", highlight=False)
+    write_cells(suite.results / "cells.csv", cells)
+    write_text(suite.results / "TABLES.md", text)
+    write_json(suite.results / "settings.json", behind)
+    write_metrics(suite.results, cells)
 
 
-def _slips(printed: pd.DataFrame, **identity: str) -> Iterator[str]:
-    """Notes on the paper's averages in Table 1 that its own Ori and Tar do not give."""
+def _facts(suite: Suite, cells: pd.DataFrame) -> dict[str, str]:
+    networks = _names(cells, "source") | _names(cells, "target")
+    archs = ", ".join(f"{name} ({suite.arch(name)})" for name in suite.read("networks") if name in networks)
+    tasks = {name: task for name, task in suite.read("tasks").items() if name in _names(cells, "task")}
+    sizes = "; ".join(f"{' and '.join(names)}: {size}" for size, names in _by_size(tasks).items())
+    return {
+        "Data and networks": f"{suite.dataset}; {archs}",
+        "Tasks": f"how many of the source's classes are cloned: {sizes}" if sizes else "",
+    }
+
+
+def _by_size(tasks: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Tasks of the same size together, e.g. ``{"1": ["S"], "1, from 10 % of their pictures": ["S_10"]}``."""
+    found: dict[str, list[str]] = {}
+    for name, task in tasks.items():
+        share = task.get("share")
+        from_share = "" if share is None else f", from {100 * share:g} % of their pictures"
+        found.setdefault(f"{len(task['classes'])}{from_share}", []).append(name)
+    return found
+
+
+def _names(cells: pd.DataFrame, column: str) -> set[str]:
+    return {name for names in cells[column] for name in names.split("+")}
+
+
+def _slips(printed: pd.DataFrame, cells: pd.DataFrame) -> Iterator[str]:
+    """Notes on averages of the paper, among the numbers beside ours, that its own Ori and Tar do not give."""
+    averages = cells[cells["metric"] == "avg"]
+    names = ["table", "row", "dataset", "scale"]
+    shown = set(averages[[*names, "paper"]].itertuples(index=False, name=None))
     for slip in paper.slips(printed).to_dict("records"):
-        if slip["table"] == "T1" and all(slip[name] == text for name, text in identity.items()):
-            where, given = f"{slip['row']}, {slip['scale']}", f"{slip['recomputed']:.2f}"
-            yield f"The paper prints Avg {slip['printed']} for {where}; its Ori and Tar give {given}."
+        if (*(slip[name] for name in names), slip["printed"]) in shown:
+            where = ", ".join(filter(None, (slip["table"], slip["row"], slip["scale"])))
+            average = f"{slip['recomputed']:.2f}"
+            yield f"The paper prints Avg {slip['printed']} for {where}; its Ori and Tar give {average}."
 
 
 if __name__ == "__main__":
-    run(main, "suite")
+    run(main)

@@ -1,65 +1,76 @@
-"""What DVC compares between revisions: a suite's headline numbers, and two small tables for its plots.
+"""Every metric of the benchmark, one line each.
 
-Rows are called as in ``TABLES.md``. The paper's numbers are left out.
+A line says which scores are possible, how cells round them, what tables and figures call them, and from which drop on
+the regression fails: a new metric needs no more than its line here.
 """
 
-import re
-from pathlib import Path
-from typing import Any
-
-import pandas as pd
-
-from bench.report.cells import ACCURACIES, POSITIONS
-from bench.report.labels import label, ordered
-from bench.report.paper import CLONED_SHARE
-from pnc.base.errors import bad
-from pnc.base.files import write_json, write_text
-
-SCALES = tuple(CLONED_SHARE)
+import math
+from dataclasses import dataclass
 
 
-def write_metrics(folder: Path, cells: pd.DataFrame) -> None:
-    """Write the three files of a suite's ``cells``: the same cells give the same bytes."""
-    write_json(folder / "metrics.json", headline(cells))
-    for name, table in {"rows": averages(cells), "positions": every_position(cells)}.items():
-        write_text(folder / "plots" / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+@dataclass(frozen=True)
+class Metric:
+    """How one kind of number is checked, rounded, shown and compared."""
+
+    name: str
+    heading: str  # in tables
+    unit: str  # as shown: after division by ``divisor``
+    meaning: str = ""  # in words, where the heading is not enough
+    better: int = 1  # 1: more is, -1: less is, 0: neither
+    low: float = 0
+    high: float = math.inf
+    decimals: int = 2  # in cells
+    shown: int = 1  # decimals in tables
+    divisor: float = 1
+    whole: bool = False  # whole numbers, unless seeds differ
+    floor: float = 0  # a change up to this much is noise, whatever the seeds say …
+    relative: float = 0  # … as is one up to this part of the value
+
+    @property
+    def axis(self) -> str:
+        """What an axis of a figure is called."""
+        return self.heading if self.unit in self.heading else f"{self.heading} ({self.unit})"
+
+    def text(self, mean: float, std: float = math.nan) -> str:
+        """A number as tables show it, e.g. "97.1 ± 0.3"; without its unit, and without a spread that is unknown."""
+        if self.whole and not std > 0 and float(mean).is_integer():
+            return f"{mean:.0f}"
+        numbers = [number / self.divisor for number in (mean, std) if not math.isnan(number)]
+        return " ± ".join(f"{number:.{self.shown}f}" for number in numbers)
+
+    def printed(self, number: float) -> str:
+        """A number of the paper, which has one decimal."""
+        return f"{number:.0f}" if self.whole else f"{number:.1f}"
 
 
-def headline(cells: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Table 1 in per cent, as scale → row → metric: ``{"S": {"PNC (full), strict": {"avg": 98.3, …}, …}, …}``."""
-    measured = _measured(cells, "T1", ACCURACIES)
-    numbers: dict[str, Any] = {scale: {} for scale in SCALES if scale in set(measured["scale"])}
-    for cell in measured.to_dict("records"):
-        row = label(cell["row"], cell["regime"])
-        numbers[cell["scale"]].setdefault(row, {})[cell["metric"]] = cell["mean"]
-    return numbers
+def _percent(name: str, heading: str, meaning: str = "", better: int = 1) -> Metric:
+    return Metric(name, heading, "%", meaning, better, high=100, floor=0.5)
 
 
-def averages(cells: pd.DataFrame) -> pd.DataFrame:
-    """Table 1's Avg: ``row``, then a column per scale, empty where it was not measured."""
-    measured = _measured(cells, "T1", ("avg",))
-    names = [label(*pair) for pair in ordered(measured)]
-    labels = [label(*pair) for pair in zip(measured["row"], measured["regime"], strict=True)]
-    table = measured.assign(label=labels).pivot(index="label", columns="scale", values="mean")
-    return table.reindex(index=names, columns=list(SCALES)).rename_axis("row").reset_index()
-
-
-def every_position(cells: pd.DataFrame) -> pd.DataFrame:
-    """Avg and loss at each position: ``R``, then a column like ``avg S strict`` for all that was measured."""
-    measured = _measured(cells, POSITIONS, ("avg", "loss"))
-    keys = [" ".join(key) for key in zip(measured["metric"], measured["scale"], measured["regime"], strict=True)]
-    positions = measured["row"].map(position_of)
-    table = measured.assign(key=keys, R=positions).pivot(index="R", columns="key", values="mean")
-    return table.rename_axis(columns=None).reset_index()
-
-
-def position_of(row: str) -> int:
-    """R of a row such as "PNC R=1"."""
-    found = re.search(r"R=(\d+)$", row)
-    if not found:
-        raise bad(f"row of table {POSITIONS}", expected="a name that ends in R=NUMBER", found=repr(row))
-    return int(found[1])
-
-
-def _measured(cells: pd.DataFrame, table: str, metrics: tuple[str, ...]) -> pd.DataFrame:
-    return cells[(cells["table"] == table) & cells["metric"].isin(metrics) & ~cells["quoted"].astype(bool)]
+_NEW = "cloned classes"
+_OWN = "the target's own classes"
+_ALL = (
+    _percent("ori", "Ori", f"accuracy on {_OWN}"),
+    _percent("tar", "Tar", f"accuracy on the {_NEW}"),
+    _percent("avg", "Avg", "Ori and Tar weighted by the number of classes behind each, as in the paper"),
+    _percent("ece", "ECE", "expected calibration error", better=-1),
+    _percent("leak", "Leak", f"pictures of {_OWN} that were called a cloned one", better=-1),
+    _percent("source_acc", "Source", "accuracy of the source on its own classes"),
+    _percent("acc_final", "Final", "accuracy on all classes after the last step"),
+    _percent("acc_mean", "Mean", "average incremental accuracy: the mean over the steps, on all classes so far"),
+    _percent("acc1", "Acc 1", "accuracy on the first group of classes; Acc 2 … likewise"),
+    *(_percent(f"acc{group}", f"Acc {group}") for group in range(2, 51)),
+    _percent("acc_s5", "s = 5", "accuracy after all steps of 5 classes; s = 10 … likewise"),
+    *(_percent(f"acc_s{size}", f"s = {size}") for size in (10, 20, 50)),
+    Metric("position", "R", "", "the position that was chosen", better=0, whole=True),
+    Metric("loss", "Loss", "", "what the search over R compares", better=0, low=-math.inf, decimals=4, shown=3),
+    Metric("package_bytes", "kB", "kB", "size of {M, R, A, F_c}, in 1000 bytes", -1, divisor=1000, relative=0.05),
+    Metric("export_bytes", "Export kB", "kB", "size of the standalone export", -1, divisor=1000, relative=0.05),
+    Metric("params_m", "M params", "M params", "parameters, in millions", -1, high=1000, relative=0.05),
+    Metric("extra_params", "Extra params", "×", "parameters added, as a multiple", -1, shown=2, relative=0.05),
+    Metric("added_macs_m", "M MACs", "M MACs", "multiply-accumulates added, in millions", -1, relative=0.05),
+    Metric("recoverable", "Recoverable", "", "1 if the target can be had back", high=1, whole=True),
+    Metric("locality", "Locality", "", "Sim of a class with itself less others", low=-2, high=2, shown=2, floor=0.02),
+    Metric("milliseconds", "ms", "ms", "time of one batch; it depends on the machine", better=0),
+)
+METRICS = {metric.name: metric for metric in _ALL}

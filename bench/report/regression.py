@@ -1,9 +1,10 @@
 """Whether a change made the numbers worse: each measured cell, before and after.
 
-A mean may differ by ``max(FLOOR, t · SE)`` in either direction, as in Student's test of two means over n_b and n_n
-seeds. SE = s · √(1/n_b + 1/n_n), where s² = ((n_b − 1) s_b² + (n_n − 1) s_n²) / ν pools the two variances and
-ν = n_b + n_n − 2; t is the quantile that numbers which were only drawn anew exceed with probability ``RISK``, up or
-down: 2.78 for three seeds on either side. Two single seeds say nothing of the spread: there ``FLOOR`` alone counts.
+A mean may differ by ``max(floor, t · SE)`` in either direction, as in Student's test of two means over n_b and n_n
+seeds; the floor, and which direction is worse, are the metric's own. SE = s · √(1/n_b + 1/n_n), where
+s² = ((n_b − 1) s_b² + (n_n − 1) s_n²) / ν pools the two variances and ν = n_b + n_n − 2; t is the quantile that
+numbers which were only drawn anew exceed with probability ``RISK``, up or down: 2.78 for three seeds on either side.
+Two single seeds say nothing of the spread: there the floor alone counts.
 """
 
 import math
@@ -14,11 +15,9 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from bench.report.cells import IDENTITY
+from bench.report.metrics import METRICS, Metric
 
-FLOOR = 0.5  # points; all metrics with a direction are in per cent
 RISK = 0.05  # of calling a cell dropped or improved that was only drawn anew
-_HIGHER, _LOWER = ("ori", "tar", "avg"), ("ece", "leak")
-DIRECTION = dict.fromkeys(_HIGHER, 1) | dict.fromkeys(_LOWER, -1)
 
 DROPPED, VANISHED, IMPROVED, WITHIN, CHANGED, NEW = VERDICTS = (
     "dropped",
@@ -44,8 +43,9 @@ def compare(suite: str, base: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     """
     both = _measured(base).add_suffix("_base").join(_measured(now).add_suffix("_now"), how="outer")
     change = (both["mean_now"] - both["mean_base"]).round(6)  # 32.2 − 31.7 is not quite 0.5
-    directions = both.index.get_level_values("metric").map(DIRECTION).to_numpy(dtype=float)
-    tolerance = _tolerances(both).where(~np.isnan(directions) & change.notna())
+    metrics = [METRICS[name] for name in both.index.get_level_values("metric")]
+    directions = np.array([metric.better or np.nan for metric in metrics], dtype=float)
+    tolerance = _tolerances(both, _floors(both, metrics)).where(~np.isnan(directions) & change.notna())
     cells = pd.DataFrame(
         {
             "cell": [_label(suite, key) for key in both.index],
@@ -95,17 +95,38 @@ def summary(cells: pd.DataFrame, revision: str, suites: Sequence[str]) -> str:
     return f"{', '.join(suites)} against {revision}: {found or 'no cell differs'}."
 
 
+def hardware(base: pd.DataFrame, now: pd.DataFrame) -> str:
+    """One line where cells of both were measured on different devices, else empty."""
+    both = _indexed(base).join(_indexed(now), how="inner", lsuffix="_base", rsuffix="_now")
+    moved = both[both["device_base"] != both["device_now"]]
+    if moved.empty:
+        return ""
+    before, after = (" or ".join(sorted(set(moved[name]))) for name in ("device_base", "device_now"))
+    return f"Measured on other hardware: {before}, now {after}: last bits, and with them single pictures, may differ."
+
+
+def _indexed(cells: pd.DataFrame) -> pd.DataFrame:
+    return cells[~cells["quoted"].astype(bool)].set_index(list(IDENTITY))
+
+
 def _measured(cells: pd.DataFrame) -> pd.DataFrame:
-    return cells[~cells["quoted"].astype(bool)].set_index(list(IDENTITY))[list(_MEASURED)].astype(float)
+    return _indexed(cells)[list(_MEASURED)].astype(float)
 
 
-def _tolerances(both: pd.DataFrame) -> pd.Series:
-    """Half the width of the confidence interval of a change of nothing, at least ``FLOOR``."""
+def _floors(both: pd.DataFrame, metrics: Sequence[Metric]) -> np.ndarray:
+    """What is noise for each cell's metric; where it is a share, of the larger mean."""
+    largest = both[["mean_base", "mean_now"]].abs().max(axis="columns")
+    shares = largest * [metric.relative for metric in metrics]
+    return np.maximum(shares, [metric.floor for metric in metrics])
+
+
+def _tolerances(both: pd.DataFrame, floors: np.ndarray) -> pd.Series:
+    """Half the width of the confidence interval of a change of nothing, at least the floor."""
     n_base, n_now = both["seeds_base"], both["seeds_now"]
     freedom = n_base + n_now - 2
     squares = _squares(both["std_base"], n_base) + _squares(both["std_now"], n_now)
     error = (squares / freedom * (1 / n_base + 1 / n_now)) ** 0.5
-    return (stdtrit(freedom, 1 - RISK / 2) * error).fillna(0).clip(lower=FLOOR)
+    return (stdtrit(freedom, 1 - RISK / 2) * error).fillna(0).clip(lower=floors)
 
 
 def _squares(std: pd.Series, seeds: pd.Series) -> pd.Series:
@@ -126,12 +147,12 @@ def _verdicts(both: pd.DataFrame, gain: pd.Series, tolerance: pd.Series) -> np.n
 
 
 def _label(suite: str, key: tuple[str, ...]) -> str:
-    """The suite and what identifies the cell, each text once: "digits, T1, PNC (full), lenet5, S, strict, avg"."""
+    """The suite and what identifies the cell, each text once: "digits, T1, PNC (full), new, old, S, strict, avg"."""
     return ", ".join(dict.fromkeys(text for text in (suite, *key) if text))
 
 
 def _text(number: float, sign: str = "") -> str:
-    """As many decimals as the cells have: 2, and 4 for losses."""
+    """As many decimals as the cells have, at most 4."""
     return _NONE if math.isnan(number) else f"{round(number, 4):{sign}.12g}"
 
 

@@ -1,26 +1,30 @@
-"""Where a number comes from: settings, versions, commit and device."""
+"""Where a number comes from: its settings by a hash, and the commit, device and versions that it was made with."""
 
 import hashlib
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from pnc.base.errors import bad
-from pnc.base.files import write_json
 
-SOURCES = ("pnc", "stages", "params.yaml")  # what a measured number depends on
+MADE = ("commit", "device", "python", "numpy", "torch")
+SOURCES = ("pnc", "bench/work", "stages", "suites", "params.yaml")  # what a measured number depends on
 UNKNOWN = "unknown"
+_LOCKS = ":(exclude,glob)suites/*/dvc.lock"  # DVC writes them while a suite runs
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
-def versions() -> dict[str, str]:
-    """Versions of python, numpy and torch, read from their metadata: neither package is imported."""
-    return {"python": platform.python_version()} | {name: _version(name) for name in ("numpy", "torch")}
+def made(root: Path = Path()) -> dict[str, str]:
+    """How numbers that are computed now are made, with the keys ``MADE``; ``root`` is the project's folder."""
+    import numpy  # here: the tables read what is said of a number, without loading what computed it
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    versions = (platform.python_version(), numpy.__version__, str(torch.__version__))
+    return dict(zip(MADE, (commit(root), device_name(gpu), *versions), strict=True))
 
 
 def commit(root: Path) -> str:
@@ -28,44 +32,39 @@ def commit(root: Path) -> str:
 
     "unknown" without git, without a repository, or where no commit has touched them.
     """
-    last = _git(root, "log", "-1", "--format=%h", "--", *SOURCES)
+    last = _git(root, "log", "-1", "--format=%h", "--", *SOURCES, _LOCKS)
     if not last:
         return UNKNOWN
-    return f"{last}-dirty" if _git(root, "status", "--porcelain", "--", *SOURCES) else last
+    return f"{last}-dirty" if _git(root, "status", "--porcelain", "--", *SOURCES, _LOCKS) else last
 
 
 def device_name(gpu: str | None = None) -> str:
-    """CPU model, usable cores, and ``gpu`` where one did the work, e.g. "AMD EPYC, 2 cores, CPU"."""
-    cores = _usable_cores()
-    return f"{_cpu_model()}, {cores} core{'s' * (cores != 1)}, {gpu or 'CPU'}"
+    """What can change a last bit, e.g. "AMD EPYC (AVX2), 1 thread, CPU".
 
-
-def settings_hash(settings: Mapping[str, Any]) -> str:
-    """12 hex digits for ``settings`` under the installed torch: the order of keys and the commit do not count.
-
-    Of torch's version only the public part counts, so that its CPU and GPU builds agree ("+cpu", "+cu130").
-    Raises PncError for a value that JSON does not have.
+    The CPU's model and instructions, torch's threads, and ``gpu`` where one did the work.
     """
-    torch = _version("torch").partition("+")[0]
+    import torch
+
+    threads = torch.get_num_threads()
+    return f"{_cpu_model()} ({_instructions()}), {threads} thread{'s' * (threads != 1)}, {gpu or 'CPU'}"
+
+
+def settings_hash(settings: Mapping[str, Any], torch_version: str) -> str:
+    """12 hex digits for ``settings`` under a version of torch: the order of keys does not count.
+
+    Of the version only the public part does, so that CPU and GPU builds agree ("+cpu", "+cu130"). Raises PncError for
+    a value that JSON does not have.
+    """
     try:
-        text = json.dumps({"settings": settings, "torch": torch}, sort_keys=True, allow_nan=False)
+        text = json.dumps({"settings": settings, "torch": public(torch_version)}, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise bad("settings", expected="plain values that JSON has", found=error) from None
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def write_settings(folder: Path, settings: Mapping[str, Any], root: Path) -> Path:
-    """Spell out the hash of ``settings``: writes HASH.json with settings, versions and the commit under ``root``."""
-    path = folder / f"{settings_hash(settings)}.json"
-    write_json(path, {"settings": settings, "versions": versions(), "commit": commit(root)})
-    return path
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return UNKNOWN
+def public(version: str) -> str:
+    """``"2.14.1+cu130"`` → ``"2.14.1"``."""
+    return version.partition("+")[0]
 
 
 def _git(root: Path, *arguments: str) -> str:
@@ -86,7 +85,10 @@ def _cpu_model() -> str:
     return names[0] if names and names[0] else platform.processor() or UNKNOWN
 
 
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _instructions() -> str:
+    """Those that torch's kernels are chosen by, e.g. "AVX512, BF16, AMX"."""
+    import torch
+
+    more = {"BF16": "_is_avx512_bf16_supported", "AMX": "_is_amx_tile_supported"}  # torch 2.6 has no public names
+    found = [name for name, check in more.items() if getattr(torch.cpu, check, bool)()]
+    return ", ".join([torch.backends.cpu.get_cpu_capability(), *found])

@@ -1,131 +1,140 @@
-"""A suite of the benchmark: its part of params.yaml, typed, and where its artefacts lie. No torch is imported here.
+"""A suite of the benchmark: its params.yaml, typed, and where its artefacts lie. No torch is imported here.
 
-``params.yaml`` is cut along the stages, so that each stage can depend on just the keys that it reads.
+A data set is a suite. It names networks, tasks, variants and methods; grids say which of them meet, and each meeting
+is one stage whose artefacts lie at a path made of those names. The digits suite is the project's own params.yaml,
+every other one has a folder in ``suites``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import reduce
-from operator import getitem
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pnc.base.errors import bad
+from pnc.base.mapping import from_mapping
 
-KEYS = {
-    "dataset",
-    "data",
-    "networks",
-    "pretrain",
-    "samples",
-    "scales",
-    "regimes",
-    "local_models",
-    "clone",
-    "positions",
-    "finetune",
-    "methods",
-    "sensitivity",
-    "seeds",
-}
-_INNER = {  # where no stage would notice a wrong key by name
-    "networks": {"source", "target"},
-    "networks.source": {"arch", "width"},
-    "networks.target": {"arch", "width"},
-    "samples": {"share", "held_out"},
-    "local_models": {"ridge", "neighbourhood"},
-    "sensitivity": {"position", "readings"},
-}
+DEFAULT = "digits"
+READ: set[str] = set()  # every key that this process has asked for: a test holds stages to what they declare
+
+
+@dataclass(frozen=True)
+class NetworkEntry:
+    """A network to train: ``classes`` are labels of the data set, in the order of its outputs."""
+
+    arch: str
+    classes: tuple[int, ...]
+    recipe: dict[str, Any]
+    width: float = 1.0
+
+
+@dataclass(frozen=True)
+class TaskEntry:
+    """T_s: outputs of the source, and the share of their pictures (None: ``samples.share``)."""
+
+    classes: tuple[int, ...]
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Changes to the settings of a clone, the positions R to search (None: all), and whether PNC-F is wanted too."""
+
+    clone: dict[str, Any] = field(default_factory=dict)
+    positions: tuple[int, ...] | None = None
+    finetune: bool = False
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """A baseline: its function in pnc.methods (None: of the same name), its regime and its own settings."""
+
+    function: str | None = None
+    regime: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SequenceEntry:
+    """Clones that one target gets after one another, each named SOURCE/TASK."""
+
+    target: str
+    steps: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Suite:
-    """One suite; ``values`` is its part of params.yaml as plain values."""
+    """One suite; ``values`` is its params.yaml as plain values."""
 
     name: str
     values: dict[str, Any]
 
+    def read(self, key: str) -> Any:
+        """The value at a dotted key. Raises PncError naming the key and its neighbours."""
+        READ.add(key)
+        value: Any = self.values
+        for depth, name in enumerate(parts := key.split("."), start=1):
+            if not isinstance(value, dict) or name not in value:
+                known = ", ".join(map(str, value)) if isinstance(value, dict) else type(value).__name__
+                raise bad(f"{self.name}: {'.'.join(parts[:depth])}", expected=f"one of {known}", found=repr(name))
+            value = value[name]
+        return value
+
+    def entry(self, kind: type, key: str) -> Any:
+        """The value at a dotted key as a ``kind`` of this module; an unknown key in it is refused by name."""
+        return from_mapping(kind, self.read(key) or {}, f"{self.name}: {key}")
+
     @property
     def dataset(self) -> str:
-        return self.values["dataset"]
+        return str(self.read("dataset"))
 
     @property
-    def source_arch(self) -> str:
-        return self.values["networks"]["source"]["arch"]
+    def seeds(self) -> list[str]:
+        """Groups of seeds; those of a group, such as ``0_1_2``, share a process."""
+        return [str(group) for group in self.read("seeds")]
 
     @property
-    def target_arch(self) -> str:
-        return self.values["networks"]["target"]["arch"]
+    def at(self) -> Path:
+        return Path(self.values["at"])
 
     @property
-    def scales(self) -> dict[str, list[int]]:
-        """The classes cloned at each scale, as outputs of the source; the mean of S0, S1, … is reported as S."""
-        return self.values["scales"]
+    def results(self) -> Path:
+        return Path(self.values["results"])
 
-    @property
-    def methods(self) -> dict[str, str]:
-        """Methods that need no clone, with the regime that their samples belong to (empty: D_t or everything)."""
-        return self.values["methods"]
+    def arch(self, network: str) -> str:
+        return str(self.read(f"networks.{network}.arch"))
 
-    @property
-    def readings(self) -> dict[str, dict[str, Any]]:
-        """For the sensitivity table: changes to the settings of a clone, by name."""
-        return self.values["sensitivity"]["readings"]
+    def stage(self, kind: str, *item: str) -> str:
+        """How DVC calls one of this suite's stages."""
+        file = "" if self.name == DEFAULT else f"suites/{self.name}/dvc.yaml:"
+        return f"{file}{kind}@{'-'.join(item)}" if item else f"{file}{kind}"
 
-    @property
-    def positions(self) -> list[int]:
-        return self.values["positions"]
+    def data(self, name: str) -> Path:
+        return self.at / "data" / name
 
-    @property
-    def folder(self) -> Path:
-        return Path("artifacts") / self.name
+    def network(self, name: str, seeds: str) -> Path:
+        return self.at / "networks" / name / seeds
 
-    def data(self, split: str) -> Path:
-        return self.folder / "data" / f"{split}.safetensors"
+    def local_models(self, source: str, seeds: str) -> Path:
+        return self.at / "local_models" / source / seeds
 
-    def network(self, role: str, seed: int) -> Path:
-        return self.folder / "networks" / f"{role}-{self.group(seed)}" / f"seed{seed}.safetensors"
+    def clones(self, source: str, target: str, task: str, regime: str, seeds: str) -> Path:
+        return self.at / "clones" / source / target / task / regime / seeds
 
-    def local_models(self, scale: str, seed: int) -> Path:
-        return self.folder / "local_models" / f"{scale}-{self.group(seed)}" / f"seed{seed}.safetensors"
+    def ablated(self, grid: str, variant: str, source: str, target: str, task: str, regime: str, seeds: str) -> Path:
+        return self.at / "ablated" / grid / variant / source / target / task / regime / seeds
 
-    def clones(self, scale: str, regime: str, seeds: str) -> Path:
-        return self.folder / "clones" / f"{scale}-{regime}-{seeds}"
+    def scores(self, group: str, *item: str) -> Path:
+        """A score file; the last of ``item`` is its group of seeds."""
+        return self.at.joinpath("scores", group, *item[:-1], f"{item[-1]}.json")
 
-    def package(self, scale: str, regime: str, position: int, seed: int) -> Path:
-        return self.clones(scale, regime, self.group(seed)) / f"R{position}" / f"seed{seed}.pnc"
-
-    def selection(self, scale: str, regime: str, seeds: str) -> Path:
-        return self.folder / "selected" / f"{scale}-{regime}-{seeds}.json"
-
-    def scores(self, stage: str, *item: str) -> Path:
-        return self.folder / "scores" / stage / f"{'-'.join(item)}.json"
-
-    def group(self, seed: int) -> str:
-        """The group of seeds that one process works through, named ``0_1_2`` in params.yaml."""
-        for group in self.values["seeds"]:
-            if seed in seeds_of(group):
-                return group
-        raise bad("seed", expected=f"one of the groups {self.values['seeds']}", found=seed)
-
-    def check(self, item: Mapping[str, str]) -> None:
-        """Raise PncError for a role, method, reading, scale, regime, position R or seeds that the suite lacks."""
-        known: dict[str, Iterable[Any]] = {
-            "role": self.values["networks"],
-            "method": self.methods,
-            "scale": self.scales,
-            "reading": self.readings,
-            "regime": self.values["regimes"],
-            "position": self.positions,
-            "seeds": self.values["seeds"],
-        }
-        for name in filter(item.__contains__, known):
-            choices = list(map(str, known[name]))
-            if item[name] not in choices:
-                where = f"{name} of the suite '{self.name}'"
-                raise bad(where, expected=f"one of {', '.join(choices)}", found=repr(item[name]))
+    def score_files(self, table: str) -> list[Path]:
+        """What a table may show: the scores of its own group and the main ones, of this suite's seeds."""
+        groups = dict.fromkeys(("main", str(self.read(f"tables.{table}")["scores"])))
+        folders = [self.at / "scores" / group for group in groups]
+        found = [path for folder in folders for seeds in self.seeds for path in folder.rglob(f"{seeds}.json")]
+        return sorted(found)
 
 
 def seeds_of(group: str) -> list[int]:
@@ -136,55 +145,38 @@ def seeds_of(group: str) -> list[int]:
         raise bad("seeds", expected="numbers joined by _", found=repr(group)) from None
 
 
-def load_suite(name: str, path: str | Path = "params.yaml") -> Suite:
-    """Read one suite. Raises PncError for an unknown suite or key, naming the known ones."""
+def suite_files() -> dict[str, Path]:
+    """The params.yaml of every suite, by name."""
+    others = {path.parent.name: path for path in sorted(Path("suites").glob("*/params.yaml"))}
+    return {DEFAULT: Path("params.yaml"), **others}
+
+
+def load_suite(name: str) -> Suite:
+    """Read one suite. Raises PncError for an unknown one, naming those that are there."""
+    files = suite_files()
+    if name not in files:
+        raise bad("suite", expected=f"one of {', '.join(files)}", found=repr(name))
+    return Suite(name, _load(files[name]))
+
+
+def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` with ``changes``; where both have a mapping, just the keys that the change names."""
+    result = dict(values)
+    for key, change in changes.items():
+        old = result.get(key)
+        result[key] = changed(old, change) if isinstance(old, dict) and isinstance(change, dict) else change
+    return result
+
+
+def _load(path: Path) -> dict[str, Any]:
     try:
-        suites = dict(yaml.safe_load(Path(path).read_text())["suites"])
+        values = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         raise bad(str(path), expected="a file of parameters", found="no file") from None
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise bad(str(path), expected="YAML with a key 'suites'", found=f"{type(error).__name__} {error}") from None
-    if name not in suites:
-        raise bad("suite", expected=f"one of {', '.join(sorted(suites))}", found=repr(name))
-    values, where = suites[name], f"suites.{name}"
-    _check_keys(values, KEYS, where)
-    for inner, keys in _INNER.items():
-        _check_keys(reduce(getitem, inner.split("."), values), keys, f"{where}.{inner}")
-    _check_scales(values["scales"], f"{where}.scales")
-    return Suite(name, values)
-
-
-def scale_of(name: str) -> str:
-    """``"S3"`` → ``"S"``: experiments that differ in their classes alone are one scale."""
-    return name.rstrip("0123456789")
-
-
-def _check_scales(scales: Any, where: str) -> None:
-    if not isinstance(scales, dict) or not {scale_of(str(name)) for name in scales} <= {"S", "M"}:
-        raise bad(where, expected="classes by scale: S or S0, S1, …, and M likewise", found=repr(scales))
-
-
-def _check_keys(values: Any, keys: set[str], where: str) -> None:
-    if not isinstance(values, dict):
-        raise bad(where, expected=f"the keys {sorted(keys)}", found=repr(values))
-    found = set(map(str, values))
-    if found != keys:
-        wrong = f"unknown {sorted(found - keys)}, missing {sorted(keys - found)}"
-        raise bad(where, expected=f"the keys {sorted(keys)}", found=wrong)
-
-
-def expected_scores(suite: Suite) -> list[Path]:
-    """The score files that params.yaml asks for; others may linger in the folder."""
-    return list(_expected(suite))
-
-
-def _expected(suite: Suite) -> Iterator[Path]:
-    for seeds in suite.values["seeds"]:
-        for scale in suite.scales:
-            for method in suite.methods:
-                yield suite.scores("baseline", method, scale, seeds)
-            for reading in suite.readings:
-                yield suite.scores("sensitivity", reading, scale, seeds)
-            for regime in suite.values["regimes"]:
-                yield suite.scores("evaluate", scale, regime, seeds)
-                yield suite.scores("ablate", scale, regime, seeds)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise bad(str(path), expected="YAML", found=f"{type(error).__name__} {error}") from None
+    needed = {"suite", "at", "results"}
+    if not isinstance(values, dict) or not needed <= values.keys():
+        found = ", ".join(map(str, values)) if isinstance(values, dict) else repr(values)
+        raise bad(str(path), expected=f"the keys {', '.join(sorted(needed))}", found=found)
+    return values

@@ -33,24 +33,35 @@ def predict(network: nn.Module, pixels: Tensor, batch: int = 500) -> Tensor:
     return torch.cat([network(as_float(part)) for part in pixels.split(batch)])
 
 
-def scores(classifier: Classifier, old: Images, new: Images) -> dict[str, float]:
-    """Per cent: ``ori`` and ``tar`` accuracy, ``avg`` weighted by class as in the paper; ``ece`` and ``leak``.
+def scores(classifier: Classifier, *groups: Images) -> dict[str, float]:
+    """Per cent: ``ori`` on the first group of classes, ``tar`` on the others, ``avg`` of all, each class weighing the
+    same as in the paper; ``ece`` and ``leak``; with more than two groups also ``acc1``, ``acc2``, … of each.
 
-    ``old`` are pictures of T_t, ``new`` of T_s labelled from 0. ``leak`` is the share of old-class pictures that
-    are called a new class; for separate networks it and ``ece`` are left out. Raises PncError without pictures.
+    The first of ``groups`` are pictures of T_t, every other one of classes that came later, labelled from 0. ``leak``
+    is the share of T_t's pictures that are called a new class; for separate networks it and ``ece`` are left out.
+    Raises PncError without two groups that have pictures.
     """
-    if not len(old) or not len(new):
-        raise bad("pictures to evaluate", expected="old and new classes", found=f"{len(old)} and {len(new)}")
-    old_logits, new_logits = predict(classifier.old, old.pixels), predict(classifier.new, new.pixels)
-    new_labels = new.labels + classifier.offset
-    ori, tar = accuracy(old_logits, old.labels), accuracy(new_logits, new_labels)
-    old_classes, new_classes = len(old.class_names), len(new.class_names)
-    found = {"ori": ori, "tar": tar, "avg": (old_classes * ori + new_classes * tar) / (old_classes + new_classes)}
+    if len(groups) < 2 or not all(map(len, groups)):
+        found = " and ".join(str(len(group)) for group in groups) or "none"
+        raise bad("pictures to evaluate", expected="old and new classes", found=found)
+    logits, labels, offset = [], [], 0
+    for index, group in enumerate(groups):
+        logits.append(predict(classifier.new if index else classifier.old, group.pixels))
+        labels.append(group.labels + offset)
+        offset = offset + len(group.class_names) if index else classifier.offset
+    sizes = [len(group.class_names) for group in groups]
+    right = [accuracy(*answers) for answers in zip(logits, labels, strict=True)]
+    found = {"ori": right[0], "tar": _mean(right[1:], sizes[1:]), "avg": _mean(right, sizes)}
+    if len(groups) > 2:
+        found |= {f"acc{index}": value for index, value in enumerate(right, start=1)}
     if classifier.old is classifier.new:
-        logits, labels = torch.cat([old_logits, new_logits]), torch.cat([old.labels, new_labels])
-        found["ece"] = calibration_error(logits, labels)
-        found["leak"] = 100 * float((old_logits.argmax(1) >= classifier.offset).double().mean())
+        found["ece"] = calibration_error(torch.cat(logits), torch.cat(labels))
+        found["leak"] = 100 * float((logits[0].argmax(1) >= classifier.offset).double().mean())
     return found
+
+
+def _mean(values: list[float], weights: list[int]) -> float:
+    return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:

@@ -8,27 +8,21 @@ from pnc.base.images import Images
 from pnc.base.seeds import generator
 
 
-def halves(classes: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Classes of the target (first half) and of the source (second half, the larger one if the count is odd).
-
-    Raises PncError for fewer than two.
-    """
-    if classes < 2:
-        raise bad("classes to halve", expected="at least two", found=classes)
-    return tuple(range(classes // 2)), tuple(range(classes // 2, classes))
-
-
 def fraction(images: Images, share: float, seed: int, *purpose: object) -> Images:
     """``share`` of every class's pictures, at least one, in their old order.
 
     For the same seed and purpose a smaller share is contained in a larger one, and a class's choice does not
     depend on which other classes there are. Raises PncError unless 0 < share <= 1.
     """
+    return images.take(fraction_rows(images, share, seed, *purpose))
+
+
+def fraction_rows(images: Images, share: float, seed: int, *purpose: object) -> Tensor:
+    """The rows that ``fraction`` takes, in ascending order."""
     if not 0 < share <= 1:
         raise bad("share of the pictures", expected="a number in (0, 1]", found=share)
     shuffled = _shuffled_classes(images, seed, "fraction", *purpose)
-    chosen = [rows[: max(1, round(share * len(rows)))] for rows in shuffled.values()]
-    return images.take(_merged(chosen))
+    return _merged([rows[: max(1, round(share * len(rows)))] for rows in shuffled.values()])
 
 
 def holdout(images: Images, share: float, seed: int, *purpose: object) -> tuple[Images, Images]:
@@ -36,6 +30,12 @@ def holdout(images: Images, share: float, seed: int, *purpose: object) -> tuple[
 
     Every class is in both parts. Raises PncError unless 0 < share < 1, or for a class of one picture.
     """
+    rest, held = holdout_rows(images, share, seed, *purpose)
+    return images.take(rest), images.take(held)
+
+
+def holdout_rows(images: Images, share: float, seed: int, *purpose: object) -> tuple[Tensor, Tensor]:
+    """The rows of both parts of ``holdout``, in ascending order."""
     if not 0 < share < 1:
         raise bad("share to hold out", expected="a number in (0, 1)", found=share)
     rest, held = [], []
@@ -45,7 +45,7 @@ def holdout(images: Images, share: float, seed: int, *purpose: object) -> tuple[
         count = min(max(1, round(share * len(rows))), len(rows) - 1)
         held.append(rows[:count])
         rest.append(rows[count:])
-    return images.take(_merged(rest)), images.take(_merged(held))
+    return _merged(rest), _merged(held)
 
 
 def _shuffled_classes(images: Images, seed: int, *purpose: object) -> dict[str, Tensor]:

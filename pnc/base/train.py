@@ -72,6 +72,7 @@ def fit(
     *,
     seed: int,
     label: str,
+    begin: Callable[[int], None] | None = None,
     checkpoint: Checkpoint | None = None,
     progress: bool = False,
 ) -> History:
@@ -79,7 +80,8 @@ def fit(
 
     ``loss`` returns one value, or one for each of several independent learners; every epoch's means are returned.
     ``module`` is what a checkpoint saves and ``groups`` what the optimiser changes (parameters, or groups with a
-    ``scale`` on the learning rate). Raises PncError for no samples, or once the loss is no longer finite.
+    ``scale`` on the learning rate). ``begin`` is told the number of each epoch, from 0, before it starts.
+    Raises PncError for no samples, or once the loss is no longer finite.
     """
     if samples == 0:
         raise bad(f"{label}: samples", expected="at least one", found="none")
@@ -89,6 +91,8 @@ def fit(
     saved = time.monotonic()
     for epoch in track(range(len(history), schedule.epochs), label, progress):
         draws = generator(seed, label, "epoch", epoch)
+        if begin is not None:
+            begin(epoch)
         total: Tensor | float = 0.0
         for step, indices in enumerate(batches(samples, schedule.batch, draws)):
             _set_rate(optimiser, schedule, (epoch + (step + 0.5) / steps) / schedule.epochs)

@@ -16,17 +16,15 @@ from pnc.cloning.candidate import Candidate, traverse
 from pnc.cloning.settings import CloneSettings
 from pnc.cloning.task import CloneTask
 
-VIEWS = 8
-
 
 @torch.no_grad()
 def calibrate(candidate: Candidate, task: CloneTask, settings: CloneSettings, seed: int) -> float:
     """Choose δ by ``settings`` and add it to the candidate's new logits; returns δ."""
     if settings.calibration == "none":
         return 0.0
-    new = _views(candidate, task, task.held_out, generator(seed, "calibration", "D_t"))
+    new = _views(candidate, task, task.held_out, settings.views, generator(seed, "calibration", "D_t"))
     if settings.regime == "rehearsal" and task.rehearsal_held_out is not None:
-        old = _views(candidate, task, task.rehearsal_held_out, generator(seed, "calibration", "D_o"))
+        old = _views(candidate, task, task.rehearsal_held_out, settings.views, generator(seed, "calibration", "D_o"))
         delta = best_offset(*new, *old)
     else:
         delta = quantile_offset(new[0], new[1], settings.q)
@@ -58,11 +56,11 @@ def best_offset(
 
 
 def _views(
-    candidate: Candidate, task: CloneTask, images: Images, draws: torch.Generator
+    candidate: Candidate, task: CloneTask, images: Images, views: int, draws: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(old logits, new logits, labels) of slightly shifted and turned views of ``images``: a smoother quantile."""
     parts = []
-    for _ in range(VIEWS):
+    for _ in range(views):
         for chosen in torch.arange(len(images)).split(1000):
             inputs = augment(as_float(images.pixels[chosen]), draws, crop=1, flip=False, rotation=5)
             entering, embedding = traverse(task.target, inputs, {candidate.position})

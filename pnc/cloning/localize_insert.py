@@ -26,9 +26,6 @@ from pnc.cloning.tail import MaskedTail
 from pnc.cloning.task import CloneTask
 from pnc.cloning.widen import widen
 
-START_INPUTS = 1024
-HELD_OUT_INPUTS = 2048
-
 
 @dataclass(frozen=True)
 class Losses:
@@ -50,13 +47,13 @@ def localize_insert(
 ) -> dict[int, tuple[Candidate, Losses]]:
     """Train, harden and calibrate one candidate per position R_t. Neither network changes.
 
-    ``local_models`` is G on ``task.pixels``, with all of the source's outputs. Raises PncError for a
+    ``local_models`` is G around some of ``task.pixels``, with all of the source's outputs. Raises PncError for a
     position that the target lacks, local models of other pictures, or a rehearsal without its samples.
     """
     check_search(task, settings, positions)
     count = len(task.samples) + len(task.held_out)
-    if len(local_models) != count:
-        raise bad("local models G", expected=f"{count} pictures", found=len(local_models))
+    if (last := int(local_models.of.max())) >= count:
+        raise bad("local models G", expected=f"of {count} pictures", found=f"one of picture {last}")
     training = _Training(task, local_models, settings, positions, seed)
     epochs = training.fit(checkpoint, progress)
     converged = training.held_out_losses()
@@ -75,6 +72,23 @@ class _Part:
     samples: Images
     local: LocalModels
     rehearsal: Images | None
+
+
+@dataclass(frozen=True)
+class _Near:
+    """b · x for ``chosen`` rows of D_t, and what their local models answer [n, C]."""
+
+    chosen: Tensor
+    pictures: Tensor
+    answers: Tensor
+
+
+def _near(part: _Part, count: int, draws: torch.Generator) -> _Near:
+    models = _rows(len(part.local), count, draws)
+    masks = torch.randint(len(part.local.masks), (count,), generator=draws)
+    chosen = part.local.of[models]
+    pictures = perturb(as_float(part.samples.pixels[chosen]), part.local.masks[masks])
+    return _Near(chosen, pictures, part.local.predict(models, masks))
 
 
 class _Training:
@@ -114,42 +128,38 @@ class _Training:
         """The same losses on held-out pictures, masks hardened: what R* is chosen by."""
         size = self.settings.schedule.batch
         draws = generator(self.seed, "held-out losses")
-        losses = [self._losses(self.held_out, size, draws) for _ in range(0, HELD_OUT_INPUTS, size)]
+        losses = [self._losses(self.held_out, size, draws) for _ in range(0, self.settings.held_out_inputs, size)]
         return torch.stack(losses).mean(0).tolist()
 
     def _losses(self, part: _Part, count: int, draws: torch.Generator) -> Tensor:
         """L_loc + L_ins [candidates] on one batch of ``count`` perturbed pictures."""
-        chosen = _rows(len(part.samples), count, draws)
-        pictures = as_float(part.samples.pixels[chosen])
-        masks = torch.randint(len(part.local.masks), (len(chosen),), generator=draws)
-        near = perturb(pictures, part.local.masks[masks])
-        total = self._insertion(part, pictures, near, chosen, masks, draws)
+        total = self._insertion(part, count, draws)
         if self.settings.localisation > 0:
-            total = total + self.settings.localisation * self._localisation(part, near, chosen, masks)
+            total = total + self.settings.localisation * self._localisation(part, max(1, count // 4), draws)
         if part.rehearsal is not None:
             old_and_new = self._rehearsal(part.samples, part.rehearsal, count, draws)
             total = total + self.settings.rehearsal.weight * old_and_new
         return total
 
-    def _localisation(self, part: _Part, near: Tensor, chosen: Tensor, masks: Tensor) -> Tensor:
-        """L_loc: the masked source, on its own features, against g_i(b); on a quarter of the batch."""
-        some = slice(0, max(1, len(near) // 4))
+    def _localisation(self, part: _Part, count: int, draws: torch.Generator) -> Tensor:
+        """L_loc: the masked source, on its own features, against g_i(b)."""
+        near = _near(part, count, draws)
         with torch.no_grad():
-            entering, _ = traverse(self.task.source, near[some], {c.tail.start for c in self.candidates})
-        local = part.local.predict(chosen[some], masks[some])[:, list(self.task.classes)]
+            entering, _ = traverse(self.task.source, near.pictures, {c.tail.start for c in self.candidates})
         weight, bias = objective.source_rows(self.task.source.head, self.task.classes, rest_weight=0)
+        local = near.answers[:, list(self.task.classes)]
         outputs = [F.linear(c.tail(entering[c.tail.start]), weight, bias) for c in self.candidates]
         return torch.stack([objective.localisation_loss(masked, local) for masked in outputs])
 
-    def _insertion(
-        self, part: _Part, pictures: Tensor, near: Tensor, chosen: Tensor, masks: Tensor, draws: torch.Generator
-    ) -> Tensor:
+    def _insertion(self, part: _Part, count: int, draws: torch.Generator) -> Tensor:
         """L_ins: the clone against M_t and G (b · x), or M_t and M_s itself (widened pictures)."""
         settings = self.settings
         if settings.inputs == "neighbourhood":
-            inputs, answers = near, part.local.predict(chosen, masks)
+            near = _near(part, count, draws)
+            inputs, answers, chosen = near.pictures, near.answers, near.chosen
         else:
-            inputs = widen(pictures, draws)
+            chosen = _rows(len(part.samples), count, draws)
+            inputs = widen(as_float(part.samples.pixels[chosen]), draws)
             answers = self._ask_source(inputs)
         new_teacher = objective.source_scores(answers, self.task.classes, settings.rest_weight)
         outputs = self._outputs(inputs)
@@ -191,7 +201,7 @@ def _start(task: CloneTask, settings: CloneSettings, position: int, seed: int) -
     """A candidate before training: A in closed form, scores from filter norms, F_c from the source's rows."""
     source, target = task.source, task.target
     start = source_position(position, len(target), len(source))
-    h_t, h_s = next(_feature_pairs(task, position, start, seed))
+    h_t, h_s = next(_feature_pairs(task, position, start, settings.start_inputs, seed))
     for role, block, h in (("target", position, h_t), ("source", start, h_s)):
         if h.dim() != 4:
             raise bad(
@@ -203,7 +213,7 @@ def _start(task: CloneTask, settings: CloneSettings, position: int, seed: int) -
         adapter = Adapter(h_t.shape[1], h_s.shape[1], size, relu=bool(h_s.min() >= 0))
         rows = nn.Linear(target.head.in_features + source.head.in_features, len(task.classes))
     if settings.start == "ridge":
-        adapter.start_from(_feature_pairs(task, position, start, seed))
+        adapter.start_from(_feature_pairs(task, position, start, settings.start_inputs, seed))
     tail = MaskedTail(source, start, settings.keep, settings.reading)
     weight, bias = objective.source_rows(source.head, task.classes, settings.rest_weight)
     with torch.no_grad():
@@ -214,10 +224,12 @@ def _start(task: CloneTask, settings: CloneSettings, position: int, seed: int) -
 
 
 @torch.no_grad()
-def _feature_pairs(task: CloneTask, position: int, start: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _feature_pairs(
+    task: CloneTask, position: int, start: int, count: int, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Both networks' features where the module plugs in, on D_t and on widened pictures made from it."""
     draws = generator(seed, "adapter inputs")
-    for batch in _rows(len(task.samples), START_INPUTS, draws).split(128):
+    for batch in _rows(len(task.samples), count, draws).split(128):
         pictures = as_float(task.samples.pixels[batch])
         for inputs in (pictures, widen(pictures, draws)):
             h_t, _ = traverse(task.target, inputs, {position})

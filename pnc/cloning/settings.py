@@ -1,8 +1,7 @@
 """Every setting of a clone, with each ambiguity of the paper as a named choice. docs/method.md says why."""
 
-import math
-from dataclasses import dataclass, field, is_dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field
+from typing import Literal, get_args, get_type_hints
 
 from pnc.base.augment import Augmentation
 from pnc.base.errors import bad
@@ -48,6 +47,8 @@ class CloneSettings:
     ``held_out``     the share of D_t kept for choosing R, δ and q
     ``score_rate``   learning rate of M's scores relative to A and F_c
     ``inputs_per_epoch`` how many perturbed pictures an epoch draws
+    ``start_inputs``, ``held_out_inputs``  how many A's start and the converged loss are computed on
+    ``views``        how often calibration looks at each held-out picture, slightly shifted and turned
     """
 
     regime: Regime = "strict"
@@ -66,6 +67,9 @@ class CloneSettings:
     held_out: float = 0.2
     score_rate: float = 3.0
     inputs_per_epoch: int = 20000
+    start_inputs: int = 1024
+    held_out_inputs: int = 2048
+    views: int = 8
     schedule: Schedule = field(default_factory=lambda: Schedule(epochs=10, batch=256, lr=3e-3))
 
     def __post_init__(self) -> None:
@@ -80,39 +84,6 @@ class CloneSettings:
         for name in ("ridge", "rest_weight", "localisation", "score_rate"):
             if not getattr(self, name) >= 0:
                 raise bad(name, expected="a number from 0 up", found=getattr(self, name))
-        if self.inputs_per_epoch < 1:
-            raise bad("inputs_per_epoch", expected="a positive number", found=self.inputs_per_epoch)
-
-
-def from_mapping(kind: type, values: dict[str, Any], where: str = "settings") -> Any:
-    """Build the frozen dataclass ``kind`` from nested plain values; an unknown key is refused by name."""
-    if not isinstance(values, dict):
-        raise bad(where, expected=f"the keys of {kind.__name__}", found=repr(values))
-    hints = get_type_hints(kind)
-    unknown = sorted(set(map(str, values)) - set(hints))
-    if unknown:
-        raise bad(f"{where}: unknown key", expected=f"one of {', '.join(sorted(hints))}", found=", ".join(unknown))
-    built = {key: _convert(hints[key], value, f"{where}.{key}") for key, value in values.items()}
-    try:
-        return kind(**built)
-    except TypeError as error:
-        raise bad(where, expected=f"every required key of {kind.__name__}", found=str(error)) from None
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    if is_dataclass(hint) and isinstance(hint, type):
-        return value if isinstance(value, hint) else from_mapping(hint, value, where)
-    if get_origin(hint) is Literal and value not in get_args(hint):
-        raise bad(where, expected=f"one of {', '.join(map(str, get_args(hint)))}", found=repr(value))
-    if hint in (int, float, str, bool):
-        return _scalar(hint, value, where)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _scalar(hint: type, value: Any, where: str) -> Any:
-    accepted = (int, float) if hint is float else hint
-    if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
-        raise bad(where, expected=f"a value of type {hint.__name__}", found=repr(value))
-    if isinstance(value, float) and not math.isfinite(value):
-        raise bad(where, expected="a finite number", found=value)
-    return hint(value)
+        for name in ("inputs_per_epoch", "start_inputs", "held_out_inputs", "views"):
+            if getattr(self, name) < 1:
+                raise bad(name, expected="a positive number", found=getattr(self, name))

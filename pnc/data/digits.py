@@ -7,6 +7,7 @@ import torch
 from pnc.base.errors import bad
 from pnc.base.images import Images
 from pnc.base.splits import holdout
+from pnc.data._extra import extra
 from pnc.data._registry import DataSpec, Split, data_source
 
 TEST_SHARE = 1 / 3
@@ -21,7 +22,8 @@ def digits(spec: DataSpec, split: Split, root: Path | None) -> Images:
     """
     if spec.dataset is not None:
         raise bad("dataset of the source 'digits'", expected="None, there is only one", found=repr(spec.dataset))
-    from sklearn.datasets import load_digits  # takes seconds to import
+    with extra("digits"):
+        from sklearn.datasets import load_digits  # takes seconds to import
 
     originals = load_digits()
     pixels = torch.from_numpy(originals.images * (255 / LEVELS)).round().to(torch.uint8).unsqueeze(1)

@@ -9,7 +9,7 @@ import torch
 
 from pnc.base.errors import bad
 from pnc.base.images import Images
-from pnc.data._decode import decode
+from pnc.data._extra import extra
 from pnc.data._registry import DataSpec, Split, data_source, dataset_folder
 
 
@@ -19,6 +19,8 @@ def folder(spec: DataSpec, split: Split, root: Path | None) -> Images:
 
     Raises PncError for a missing split, a class folder without pictures, or a damaged picture.
     """
+    with extra("folder"):
+        from pnc.data._decode import decode
     place = dataset_folder(spec, root)
     if not (place / split).is_dir():
         found = ", ".join(path.name for path in _visible(place)) or "an empty folder"

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pnc.base.errors import bad
 from pnc.base.images import Images
+from pnc.data._extra import extra
 from pnc.data._registry import DataSpec, Split, data_source, root_folder
 
 SETS = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "mnist": "MNIST"}
@@ -21,7 +22,8 @@ def torchvision_sets(spec: DataSpec, split: Split, root: Path | None) -> Images:
     """
     if spec.dataset not in SETS:
         raise bad("data set of torchvision", expected=f"one of {', '.join(SETS)}", found=repr(spec.dataset))
-    from torchvision import datasets  # takes seconds to import
+    with extra("torchvision"):
+        from torchvision import datasets  # takes seconds to import
 
     place = root_folder(root)
     try:

@@ -1,6 +1,5 @@
-"""Every row of the tables: the pre-trained networks, the baselines and PNC."""
+"""The rows of the tables that need no clone: the pre-trained networks and the baselines."""
 
-from pnc.methods._joint import train_classifier
-from pnc.methods._registry import METHODS, Method, MethodTask, method
+from pnc.methods._registry import METHODS, REGIMES, Method, MethodTask, method
 
-__all__ = ["METHODS", "Method", "MethodTask", "method", "train_classifier"]
+__all__ = ["METHODS", "REGIMES", "Method", "MethodTask", "method"]

@@ -1,72 +1,115 @@
-"""Fine-tuning the target on D_t, with regularisation against forgetting: what the Continual rows share.
+"""Fine-tuning the target on new classes, with regularisation against forgetting: what the Continual rows share.
 
-The paper names neither its regulariser nor its weights. Ours: the distance to the old weights (L2-SP, Li et al. 2018)
-and, as in LwF (Li & Hoiem 2016), distillation of the old logits on the new pictures.
+The paper names neither its regulariser nor its weights. Ours: the distance to the old weights (L2-SP, Li, Grandvalet
+& Davoine 2018, https://arxiv.org/abs/1802.01483) and distillation of the old logits on the pictures at hand (LwF,
+Li & Hoiem 2016, https://arxiv.org/abs/1606.09282).
 """
 
 import copy
-from collections.abc import Callable
+import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pnc.arch import BlockNet
-from pnc.base.images import as_float
+from pnc.base.classifier import balanced
+from pnc.base.errors import bad
+from pnc.base.images import Images, as_float
 from pnc.base.seeds import derive
-from pnc.base.train import Loss, fit
+from pnc.base.train import Schedule, fit
 from pnc.methods._registry import MethodTask
 
-L2_SP = 0.01
-LWF = 1.0
-TEMPERATURE = 2.0
 
-# (logits, labels, pictures) → the loss on the new classes
-NewLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+@dataclass(frozen=True)
+class Terms:
+    """Weights of what is added to the labels' cross-entropy, and the temperature of every distillation.
+
+    ``l2_sp`` weighs the squared distance of the blocks' weights to the old ones, ``lwf`` the target's old logits,
+    and ``kd`` the source's logits on D_t.
+    """
+
+    l2_sp: float
+    lwf: float
+    temperature: float
+    kd: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("l2_sp", "lwf", "kd"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise bad(name, expected="a number from 0 up", found=getattr(self, name))
+        if not 0 < self.temperature < math.inf:
+            raise bad("temperature", expected="a positive number", found=self.temperature)
 
 
-def distillation(student: Tensor, teacher: Tensor) -> Tensor:
-    """Hinton's KL between softened softmaxes, [N, classes] each."""
-    soft = (teacher / TEMPERATURE).log_softmax(1)
-    own = (student / TEMPERATURE).log_softmax(1)
-    return TEMPERATURE**2 * F.kl_div(own, soft, reduction="batchmean", log_target=True)
+def fine_tuned(task: MethodTask, schedule: Schedule, terms: Terms) -> BlockNet:
+    """The target with new outputs, trained on what the regime shows: D_t, and in rehearsal D_o's samples too.
 
-
-def fine_tuned(task: MethodTask, new_loss: NewLoss) -> BlockNet:
-    """The target with new outputs, trained on D_t by ``new_loss``, LwF and L2-SP."""
-    network, samples = extended(task.target, len(task.clone.classes), task.seed), task.clone.samples
-    anchors = [parameter.detach().clone() for parameter in network.blocks.parameters()]
+    Each class weighs the same in the loss, however many of its pictures there are.
+    """
+    network = extended(task.target, len(task.clone.classes), task.seed)
+    images = seen(task)
+    weights, anchors = balanced(images.labels), [weight.detach().clone() for weight in network.blocks.parameters()]
 
     def loss(indices: Tensor, draws: torch.Generator) -> Tensor:
-        pictures = task.augmentation(as_float(samples.pixels[indices]), draws)
-        logits, labels = network(pictures), samples.labels[indices] + task.old_classes
-        with torch.no_grad():
-            teacher = task.target(pictures)
-        kept = distillation(logits[:, : task.old_classes], teacher)
-        moved = sum(
-            (parameter - anchor).square().sum()
-            for parameter, anchor in zip(network.blocks.parameters(), anchors, strict=True)
-        )
-        return new_loss(logits, labels, pictures) + LWF * kept + L2_SP * moved
+        pictures, labels = task.recipe.augmentation(as_float(images.pixels[indices]), draws), images.labels[indices]
+        logits = network(pictures)
+        each = F.cross_entropy(logits, labels, reduction="none") + _taught(task, terms, pictures, logits, labels)
+        pairs = zip(network.blocks.parameters(), anchors, strict=True)
+        moved = torch.stack([(weight - anchor).square().sum() for weight, anchor in pairs]).sum()
+        return (weights[indices] * each).mean() + terms.l2_sp * moved
 
     network.train()
-    fine_tune(network, loss, task, "fine-tuning")
-    return network.eval()
-
-
-def fine_tune(network: nn.Module, loss: Loss, task: MethodTask, label: str) -> None:
-    """Minimise ``loss`` over D_t in all of the network's weights, by the suite's ``finetune`` schedule."""
     fit(
         network,
         network.parameters(),
         loss,
-        len(task.clone.samples),
-        task.finetune,
+        len(images),
+        schedule,
         seed=task.seed,
-        label=label,
+        label="fine-tuning",
         checkpoint=task.checkpoint,
         progress=task.progress,
     )
+    return network.eval()
+
+
+def seen(task: MethodTask) -> Images:
+    """The samples that the regime shows, labelled old classes first."""
+    new, old = task.clone.samples, task.rehearsal
+    pixels, labels = new.pixels, new.labels + task.old_classes
+    if old is not None:
+        pixels, labels = torch.cat([old.pixels, pixels]), torch.cat([old.labels, labels])
+    return Images(pixels, labels, task.spec.class_names)
+
+
+def _taught(task: MethodTask, terms: Terms, pictures: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+    """What both networks' answers add to each picture's loss, [N]; the source teaches on pictures of T_s alone."""
+    classes, old = list(task.clone.classes), task.old_classes
+    added = torch.zeros(len(pictures), device=pictures.device)
+    if terms.lwf:
+        with torch.no_grad():
+            teacher = task.target(pictures)
+        added = added + terms.lwf * distillation(logits[:, :old], teacher, terms.temperature)
+    if terms.kd:
+        with torch.no_grad():
+            teacher = task.clone.source(pictures)[:, classes]
+        added = added + terms.kd * (labels >= old) * _copied(logits[:, old:], teacher, terms.temperature)
+    return added
+
+
+def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Hinton's KL between softened softmaxes of logits [N, classes], for each picture: [N]."""
+    own, soft = ((logits / temperature).log_softmax(1) for logits in (student, teacher))
+    return temperature**2 * F.kl_div(own, soft, reduction="none", log_target=True).sum(1)
+
+
+def _copied(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Distillation, [N]; a single class leaves a softmax nothing to say, so that its logit itself is matched."""
+    if teacher.shape[1] > 1:
+        return distillation(student, teacher, temperature)
+    return F.smooth_l1_loss(student, teacher, reduction="none").squeeze(1)
 
 
 def extended(target: BlockNet, new_classes: int, seed: int) -> BlockNet:

@@ -1,21 +1,23 @@
-"""Methods by name: one file each, a registered function from a task to a classifier."""
+"""Methods by name: one file each, a registered function from a task, and settings of its own, to a classifier."""
 
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
 
 from pnc.arch import BlockNet, NetworkSpec
-from pnc.base.augment import Augmentation
+from pnc.base.classifier import Recipe
 from pnc.base.errors import bad
 from pnc.base.evaluate import Classifier
 from pnc.base.images import Images
+from pnc.base.mapping import arguments
 from pnc.base.registry import Registry
-from pnc.base.train import Checkpoint, Schedule
-from pnc.cloning.package import ClonePackage
-from pnc.cloning.settings import CloneSettings
+from pnc.base.train import Checkpoint
 from pnc.cloning.task import CloneTask
 
-Variant = Literal["masked", "unmasked"]
+REGIMES = ("", "strict", "rehearsal")  # "" is for methods whose samples no regime decides, and strict otherwise
 
 
 @dataclass(frozen=True)
@@ -23,22 +25,25 @@ class MethodTask:
     """All that a method may use.
 
     ``clone`` holds the networks and samples; ``full`` is the whole training set of T_t ∪ T_s, labelled old classes
-    first, for joint training alone. ``spec`` describes a network over those classes. ``packages`` are trained
-    clones by variant and position, for the PNC rows; ``chosen`` is R* of each variant.
+    first, for joint training alone, and ``spec`` describes a network over those classes. ``recipe`` is how the target
+    was trained. In the regime "rehearsal" a method may see the samples of D_o in ``clone``, in others not.
+    Raises PncError for another regime, or one whose samples are not there.
     """
 
     clone: CloneTask
     full: Images
     spec: NetworkSpec
-    settings: CloneSettings
-    pretrain: Schedule
-    finetune: Schedule
-    augmentation: Augmentation
+    recipe: Recipe
     seed: int
-    packages: Mapping[Variant, Mapping[int, ClonePackage]] = field(default_factory=dict)
-    chosen: Mapping[Variant, int] = field(default_factory=dict)
+    regime: str = ""
     checkpoint: Checkpoint | None = None
     progress: bool = False
+
+    def __post_init__(self) -> None:
+        if self.regime not in REGIMES:
+            raise bad("regime", expected=f"one of {', '.join(map(repr, REGIMES))}", found=repr(self.regime))
+        if self.regime == "rehearsal" and None in (self.clone.rehearsal, self.clone.rehearsal_held_out):
+            raise bad("regime rehearsal", expected="samples of D_o, some of them held out", found="none")
 
     @property
     def old_classes(self) -> int:
@@ -48,31 +53,49 @@ class MethodTask:
     def target(self) -> BlockNet:
         return self.clone.target
 
-    def package(self, variant: Variant, position: int | None = None) -> ClonePackage:
-        """The package of a variant at ``position`` (R* if None). Raises PncError if it has not been trained."""
-        trained = self.packages.get(variant, {})
-        wanted = self.chosen.get(variant) if position is None else position
-        if wanted is None or wanted not in trained:
-            raise bad(f"{variant} package", expected=f"R = {wanted}", found=f"trained ones {sorted(trained)}")
-        return trained[wanted]
+    @property
+    def rehearsal(self) -> Images | None:
+        """What may be seen of D_o, with the target's labels."""
+        return self.clone.rehearsal if self.regime == "rehearsal" else None
 
 
 @dataclass(frozen=True)
 class Method:
-    """A row of the tables: its title there and the function that builds its classifier."""
+    """A registered function, the ``regimes`` that it is for, and ``settings``: its keyword-only parameters."""
 
-    row: str
-    build: Callable[[MethodTask], Classifier]
+    name: str
+    function: Callable[..., Classifier]
+    regimes: tuple[str, ...] = REGIMES
+
+    @cached_property
+    def settings(self) -> Mapping[str, inspect.Parameter]:
+        """By name; each knows its type (``annotation``) and ``default`` (``Parameter.empty`` if it has none)."""
+        parameters = inspect.signature(self.function, eval_str=True).parameters
+        own = {name: known for name, known in parameters.items() if known.kind is known.KEYWORD_ONLY}
+        return MappingProxyType(own)
+
+    def run(self, task: MethodTask, settings: Mapping[str, Any] | None = None) -> Classifier:
+        """The method's classifier, with ``settings`` as plain values.
+
+        Raises PncError for a setting that is unknown, missing or of the wrong type, and for a regime that the
+        method is not for.
+        """
+        values = arguments(self.settings, {} if settings is None else settings, self.name, self.name)
+        if task.regime not in self.regimes:
+            raise bad(f"{self.name}: regime", expected=" or ".join(self.regimes), found=repr(task.regime))
+        return self.function(task, **values)
 
 
 METHODS: Registry[Method] = Registry("method", "pnc.methods")
 
 
-def method(name: str, row: str) -> Callable[[Callable[[MethodTask], Classifier]], Callable[[MethodTask], Classifier]]:
-    """Decorator: file the function under ``name``; tables call it ``row``."""
+def method(
+    name: str, regimes: tuple[str, ...] = REGIMES
+) -> Callable[[Callable[..., Classifier]], Callable[..., Classifier]]:
+    """Decorator: file the function under ``name``, for ``regimes``."""
 
-    def add(build: Callable[[MethodTask], Classifier]) -> Callable[[MethodTask], Classifier]:
-        METHODS.register(name)(Method(row, build))
-        return build
+    def add(function: Callable[..., Classifier]) -> Callable[..., Classifier]:
+        METHODS.register(name)(Method(name, function, regimes))
+        return function
 
     return add

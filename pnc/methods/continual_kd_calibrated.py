@@ -2,17 +2,29 @@
 
 import torch
 
-from pnc.base.evaluate import Classifier, joint, predict
-from pnc.cloning.calibration import quantile_offset
+from pnc.base.evaluate import Classifier, joint
+from pnc.base.train import Schedule
+from pnc.methods._calibrate import offset
+from pnc.methods._finetune import Terms, fine_tuned
 from pnc.methods._registry import MethodTask, method
-from pnc.methods.continual_kd import distilled
 
 
-@method("continual_kd_calibrated", row="Continual + KD (calibrated)")
-def continual_kd_calibrated(task: MethodTask) -> Classifier:
-    """δ on the new logits such that a share q of held-out D_t is called new."""
-    network, old = distilled(task), task.old_classes
-    logits = predict(network, task.clone.held_out.pixels)
+@method("continual_kd_calibrated")
+def continual_kd_calibrated(
+    task: MethodTask,
+    *,
+    schedule: Schedule,
+    l2_sp: float = 0.01,
+    lwf: float = 1.0,
+    kd: float = 1.0,
+    temperature: float = 2.0,
+    q: float = 0.96,
+) -> Classifier:
+    """continual_kd with an offset δ on its new logits, from held-out pictures (pnc.methods._calibrate).
+
+    Distillation as in https://arxiv.org/abs/1503.02531; ``q`` counts in the strict regime alone.
+    """
+    network = fine_tuned(task, schedule, Terms(l2_sp, lwf, temperature, kd))
     with torch.no_grad():
-        network.head.bias[old:] += quantile_offset(logits[:, :old], logits[:, old:], task.settings.q)
-    return joint(network, old)
+        network.head.bias[task.old_classes :] += offset(network, task, q)
+    return joint(network, task.old_classes)

@@ -1,31 +1,11 @@
 """Both networks side by side: the target's logits and the source's logits for T_s."""
 
-import torch
-from torch import Tensor, nn
-
-from pnc.arch import BlockNet
 from pnc.base.evaluate import Classifier, joint
-from pnc.cloning.objective import source_scores
+from pnc.methods._ensemble import Ensemble
 from pnc.methods._registry import MethodTask, method
 
 
-class Ensemble(nn.Module):
-    """[M_t(x) | scores of T_s by M_s(x) + δ]."""
-
-    def __init__(self, task: MethodTask, rest_weight: float = 0.0) -> None:
-        super().__init__()
-        self.target: BlockNet = task.target
-        self.source: BlockNet = task.clone.source
-        self.classes = task.clone.classes
-        self.rest_weight = rest_weight
-        self.delta = 0.0
-
-    def forward(self, x: Tensor) -> Tensor:
-        new = source_scores(self.source(x), self.classes, self.rest_weight)
-        return torch.cat([self.target(x), new + self.delta], dim=1)
-
-
-@method("direct_ensemble", row="Direct Ensemble")
+@method("direct_ensemble")
 def direct_ensemble(task: MethodTask) -> Classifier:
-    """The paper's baseline: logits put together as they are."""
+    """The paper's baseline (https://arxiv.org/abs/2303.10597): logits put together as they are."""
     return joint(Ensemble(task), task.old_classes)

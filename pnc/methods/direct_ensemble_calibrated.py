@@ -1,16 +1,24 @@
-"""Both networks side by side, with PNC's score for the new classes and its calibration."""
+"""Both networks side by side, with PNC's score for the new classes and one offset between old and new."""
 
-from pnc.base.evaluate import Classifier, joint, predict
-from pnc.cloning.calibration import quantile_offset
+import math
+
+from pnc.base.errors import bad
+from pnc.base.evaluate import Classifier, joint
+from pnc.methods._calibrate import offset
+from pnc.methods._ensemble import Ensemble
 from pnc.methods._registry import MethodTask, method
-from pnc.methods.direct_ensemble import Ensemble
 
 
-@method("direct_ensemble_calibrated", row="Direct Ensemble (calibrated)")
-def direct_ensemble_calibrated(task: MethodTask) -> Classifier:
-    """With PNC's own calibration: its scores, and one offset δ from held-out D_t."""
-    ensemble = Ensemble(task, task.settings.rest_weight)
-    logits = predict(ensemble, task.clone.held_out.pixels)
-    old, new = logits[:, : task.old_classes], logits[:, task.old_classes :]
-    ensemble.delta = quantile_offset(old, new, task.settings.q)
+@method("direct_ensemble_calibrated")
+def direct_ensemble_calibrated(task: MethodTask, *, q: float = 0.96, rest_weight: float = 0.5) -> Classifier:
+    """New logits as PNC's teacher scores T_s: the source's, less ``rest_weight`` × its evidence for other classes.
+
+    To them one offset δ is added, chosen on held-out pictures (pnc.methods._calibrate): PNC's rule, but on each
+    picture as it is, where PNC takes several shifted views of it. ``q`` counts in the strict regime alone. The
+    baseline without either is the paper's (https://arxiv.org/abs/2303.10597).
+    """
+    if not 0 <= rest_weight < math.inf:
+        raise bad("rest_weight", expected="a number from 0 up", found=rest_weight)
+    ensemble = Ensemble(task, rest_weight)
+    ensemble.delta = offset(ensemble, task, q)
     return joint(ensemble, task.old_classes)

@@ -5,10 +5,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pnc.arch import BlockNet
-from pnc.base.errors import bad
+from pnc.base.classifier import balanced
 from pnc.base.evaluate import Classifier, joint
 from pnc.base.images import as_float
-from pnc.base.train import fit
+from pnc.base.train import Schedule, fit
+from pnc.methods._finetune import seen
 from pnc.methods._registry import MethodTask, method
 
 
@@ -32,31 +33,40 @@ class Probe(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         return torch.cat([network.embed(network.run(x)) for network in self.networks], dim=1)  # type: ignore[operator]
 
+    def standardise(self, features: Tensor) -> Tensor:
+        """``features`` [N, d] of the training pictures with mean 0 and deviation 1, which later ones follow."""
+        self.mean.copy_(features.mean(0))
+        self.std.copy_(features.std(0).clamp_min(1e-6))
+        return (features - self.mean) / self.std
+
     def forward(self, x: Tensor) -> Tensor:
         return self.head((self.embed(x) - self.mean) / self.std)
 
 
-@method("linear_probe", row="Linear probe (ceiling)")
-def linear_probe(task: MethodTask) -> Classifier:
-    """Cross-entropy on the samples that rehearsal sees. Raises PncError without samples of D_o."""
-    old, new = task.clone.rehearsal, task.clone.samples
-    if old is None:
-        raise bad("linear probe", expected="samples of D_o", found="none")
-    probe = Probe(task.target, task.clone.source, len(task.spec.class_names)).to(new.pixels.device)
-    pixels = torch.cat([old.pixels, new.pixels])
-    labels = torch.cat([old.labels, new.labels + task.old_classes])
-    features = torch.cat([probe.embed(as_float(part)) for part in pixels.split(500)])
-    probe.mean.copy_(features.mean(0))
-    probe.std.copy_(features.std(0).clamp_min(1e-6))
-    features = (features - probe.mean) / probe.std
+@method("linear_probe", regimes=("rehearsal",))
+def linear_probe(task: MethodTask, *, schedule: Schedule) -> Classifier:
+    """Cross-entropy on the samples that rehearsal sees, each class weighing the same.
+
+    Linear classifier probes: Alain & Bengio 2016, https://arxiv.org/abs/1610.01644.
+    """
+    images = seen(task)
+    probe = Probe(task.target, task.clone.source, len(task.spec.class_names)).to(images.pixels.device)
+    features = probe.standardise(torch.cat([probe.embed(as_float(part)) for part in images.pixels.split(500)]))
+    weights = balanced(images.labels)
+
+    def loss(indices: Tensor, _: torch.Generator) -> Tensor:
+        each = F.cross_entropy(probe.head(features[indices]), images.labels[indices], reduction="none")
+        return (weights[indices] * each).mean()
+
     fit(
         probe.head,
         probe.head.parameters(),
-        lambda indices, _: F.cross_entropy(probe.head(features[indices]), labels[indices]),
-        len(labels),
-        task.finetune,
+        loss,
+        len(images),
+        schedule,
         seed=task.seed,
         label="linear probe",
+        checkpoint=task.checkpoint,
         progress=task.progress,
     )
     return joint(probe, task.old_classes)

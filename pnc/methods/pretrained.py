@@ -21,8 +21,8 @@ class _ClonedFirst(nn.Module):
         return logits[:, torch.tensor(self.order, device=logits.device)]
 
 
-@method("pretrained", row="Pre-trained")
+@method("pretrained")
 def pretrained(task: MethodTask) -> Classifier:
-    """Ori is M_t's accuracy on T_t; Tar is M_s's accuracy on T_s among all of its classes."""
+    """Ori is M_t's accuracy on T_t; Tar is M_s's on T_s among all of its classes (https://arxiv.org/abs/2303.10597)."""
     source = _ClonedFirst(task.clone.source, task.clone.classes)
     return Classifier(old=task.target, new=source, offset=0)

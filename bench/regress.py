@@ -1,4 +1,4 @@
-"""``pnc-regress``: compare every suite's cells with those of a git revision, from the root of a checkout.
+"""``python -m bench.regress``: compare every suite's cells with those of a git revision, from the root of a checkout.
 
 The report is Markdown, for a pull request. Exit status: 0 if no cell got worse, 1 if one dropped beyond its tolerance
 or vanished, 2 for input that cannot be compared.
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.report.cells import COLUMNS, read_cells
-from bench.report.regression import compare, is_worse, sort, summary, to_markdown
+from bench.report.cells import COLUMNS, as_cells, read_cells
+from bench.report.regression import compare, hardware, is_worse, sort, summary, to_markdown
 from pnc.base.errors import PncError, bad
 
 RESULTS = Path("results")
@@ -23,7 +23,7 @@ RESULTS = Path("results")
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="pnc-regress", description=__doc__)
+    parser = argparse.ArgumentParser(prog="bench.regress", description=__doc__)
     parser.add_argument("--base", required=True, help="git revision to compare with")
     parser.add_argument("--suite", nargs="+", metavar="NAME", help="compare these alone (default: all)")
     arguments = parser.parse_args()
@@ -41,9 +41,10 @@ def report(revision: str, chosen: Sequence[str] | None = None) -> bool:
     suites = chosen or sorted(before | {path.parent.name for path in RESULTS.glob("*/cells.csv")})
     if not suites:
         raise bad(str(RESULTS), expected="at least one suite with its cells.csv", found="none")
-    compared = [_compare(suite, base, suite in before) for suite in suites]
-    cells = sort(pd.concat(compared, ignore_index=True))
-    print(*filter(None, (to_markdown(cells), summary(cells, base.revision, suites))), sep="\n\n")
+    sides = {suite: _sides(suite, base, suite in before) for suite in suites}
+    cells = sort(pd.concat([compare(suite, *both) for suite, both in sides.items()], ignore_index=True))
+    moved = dict.fromkeys(hardware(*both) for both in sides.values())
+    print(*filter(None, (to_markdown(cells), *moved, summary(cells, base.revision, suites))), sep="\n\n")
     return is_worse(cells)
 
 
@@ -73,16 +74,27 @@ class Base:
             copy = Path(folder, path.name)
             copy.write_bytes(content)
             try:
-                return read_cells(copy)
+                return _read(copy)
             except PncError as error:
                 raise PncError(str(error).replace(str(copy), f"{self.revision}:{path}")) from None
 
 
-def _compare(suite: str, base: Base, in_base: bool) -> pd.DataFrame:
-    path, nothing = _path(suite), pd.DataFrame(columns=list(COLUMNS))
+def _sides(suite: str, base: Base, in_base: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The cells of a suite in the base and now; none where it is not there."""
+    path = _path(suite)
     if not in_base and not path.is_file():
         raise bad(f"suite '{suite}'", expected=f"{path}, here or in {base.revision}", found="neither")
-    return compare(suite, base.cells(suite) if in_base else nothing, read_cells(path) if path.is_file() else nothing)
+    return base.cells(suite) if in_base else as_cells([]), _read(path) if path.is_file() else as_cells([])
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Cells; of those of an older layout, whose identity was another, it is said that they are."""
+    with path.open("rb") as opened:
+        header = opened.readline().decode(errors="replace").strip().split(",")
+    if "table" in header and set(header) < set(COLUMNS):
+        lacking = ", ".join(name for name in COLUMNS if name not in header)
+        raise bad(str(path), expected="cells of today's layout", found=f"an older one, without {lacking}")
+    return read_cells(path)
 
 
 def _path(suite: str) -> Path:
@@ -98,3 +110,7 @@ def _git(revision: str, *arguments: str) -> bytes:
     except subprocess.CalledProcessError as error:
         found = f"{revision!r} ({error.stderr.decode().strip()})"
         raise bad("--base", expected="a git revision", found=found) from None
+
+
+if __name__ == "__main__":
+    main()

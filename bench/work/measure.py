@@ -1,0 +1,105 @@
+"""Scores: what a classifier gets right on the test pictures, as records, and the files that keep them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.work.experiment import Experiment
+from bench.work.provenance import made
+from bench.work.scratch import checkpoint
+from bench.work.store import class_names, of_names
+from pnc.base.evaluate import Classifier, joint, scores
+from pnc.base.files import write_record
+from pnc.base.train import Schedule
+from pnc.cloned.finetune import fine_tuned
+from pnc.cloned.model import ClonedModel, attach
+from pnc.cloning.package import ClonePackage
+
+Record = dict[str, Any]
+BEST, LAST = "best", "last"  # R*, and R = L − 1
+
+
+def accuracies(experiment: Experiment, classifier: Classifier) -> dict[str, float]:
+    """On the test pictures of T_t and of T_s."""
+    test, target = experiment.store.test, experiment.clone_task.target
+    old, _ = of_names(test, class_names(target))
+    new, _ = of_names(test, experiment.cloned_names)
+    return scores(classifier, old, new)
+
+
+def records(
+    experiment: Experiment, values: Mapping[str, float], method: str, at: str = "", variant: str = ""
+) -> Iterator[Record]:
+    """One for each metric of ``values``."""
+    own = {"source": experiment.source, "target": experiment.target, "task": experiment.task}
+    own |= {"variant": variant, "regime": experiment.regime, "method": method, "at": at}
+    for metric, value in values.items():
+        yield {**own, "metric": metric, "seed": experiment.seed, "value": value}
+
+
+def write_scores(path: Path, found: Iterable[Record], settings: Mapping[str, Any]) -> None:
+    """Records with all that they depend on, and where and with what they were made."""
+    write_record(path, {"scores": list(found), "settings": dict(settings), "made": made()})
+
+
+@dataclass(frozen=True)
+class Clones:
+    """One experiment's packages by position, with their converged losses and R*."""
+
+    experiment: Experiment
+    packages: Mapping[int, ClonePackage]
+    losses: Mapping[int, float]
+    chosen: int
+    variant: str = ""
+
+    def measure(self) -> Iterator[Record]:
+        """Every position; R* once more with the size of its package, and R = L − 1 as the fixed position."""
+        for position, package in self.packages.items():
+            values = accuracies(self.experiment, joint(self._attached(position), self._old_classes))
+            yield from self._records(values | {"loss": self.losses[position]}, str(position))
+            if position == self.chosen:
+                size = {"position": position, "package_bytes": package.nbytes}
+                yield from self._records(values | size, BEST)
+            if position == self._last:
+                yield from self._records(values, LAST)
+
+    def measure_finetuned(self, schedule: Schedule, folder: Path) -> Iterator[Record]:
+        """PNC-F at R*, and at R = L − 1 where that was searched."""
+        places = {self.chosen: [BEST]}
+        if self._last in self.packages:
+            places.setdefault(self._last, []).append(LAST)
+        for position, names in places.items():
+            values = accuracies(
+                self.experiment, joint(self._finetuned(position, schedule, folder), self._old_classes)
+            )
+            for at in names:
+                yield from self._records(values, at, "pnc_f")
+
+    def _finetuned(self, position: int, schedule: Schedule, folder: Path) -> Any:
+        experiment, task = self.experiment, self.experiment.clone_task
+        return fine_tuned(
+            self._attached(position),
+            task.samples,
+            schedule,
+            experiment.recipe.augmentation,
+            seed=experiment.seed,
+            rehearsal=task.rehearsal if experiment.regime == "rehearsal" else None,
+            checkpoint=checkpoint(folder, "finetune", position, experiment.seed),
+            progress=True,
+        )
+
+    def _attached(self, position: int) -> ClonedModel:
+        task = self.experiment.clone_task
+        return attach(task.target, task.source, self.packages[position])
+
+    def _records(self, values: Mapping[str, float], at: str, method: str = "pnc") -> Iterator[Record]:
+        return records(self.experiment, values, method, at, self.variant)
+
+    @property
+    def _old_classes(self) -> int:
+        return self.experiment.clone_task.target.classes
+
+    @property
+    def _last(self) -> int:
+        return len(self.experiment.clone_task.target) - 1
