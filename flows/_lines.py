@@ -11,21 +11,22 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours and cursor movements
 
 
 class Lines:
-    """Iterating gives the complete lines so far."""
+    """Iterating gives the complete lines so far; ``current`` is what a terminal would show at the bottom."""
 
     def __init__(self, file: int, say: Callable[[str], None], bar_seconds: float = _BAR_SECONDS) -> None:
         self._file, self._say, self._bar_seconds = file, say, bar_seconds
-        self._position = 0
+        self._position = os.lseek(file, 0, os.SEEK_CUR)
         self._rest = b""
         self._lines: list[str] = []
         self._bar_said = time.monotonic()
+        self.current = ""
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._lines)
 
     def read(self, last: bool = False) -> None:
         """Say what was written since the last call; a line without an end too if it is the ``last``."""
-        # At a position of our own: whoever writes shares the file's one.
+        # At a position of our own: whoever writes may share the file's one.
         while chunk := os.pread(self._file, _CHUNK, self._position):
             self._position += len(chunk)
             *whole, self._rest = (self._rest + chunk).split(b"\n")
@@ -34,20 +35,20 @@ class Lines:
         if last:
             self._add(_drawn(self._rest))
             self._rest = b""
-        else:
-            self._say_bar()
+        elif b"\r" in self._rest:
+            self._draw_bar(_drawn(self._rest.rpartition(b"\r")[0]))
 
     def _add(self, line: str) -> None:
         if line.strip():
+            self.current = line
             self._lines.append(line)
             self._say(line)
 
-    def _say_bar(self) -> None:
-        if b"\r" in self._rest and time.monotonic() - self._bar_said > self._bar_seconds:
+    def _draw_bar(self, state: str) -> None:
+        self.current = state or self.current
+        if state and time.monotonic() - self._bar_said > self._bar_seconds:
             self._bar_said = time.monotonic()
-            state = _drawn(self._rest.rpartition(b"\r")[0])
-            if state.strip():
-                self._say(state)
+            self._say(state)
 
 
 def _drawn(line: bytes) -> str:

@@ -1,16 +1,18 @@
-"""One stage, reproduced by a DVC process of its own."""
+"""A stage, reproduced by a DVC process: each of them does one stage at a time."""
 
 import contextlib
+import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 import psutil
 
@@ -56,47 +58,97 @@ class Ended:
 
 
 class Dvc:
-    """Runs stages until ``stop`` is called, from any thread."""
+    """Runs stages until ``stop`` is called, from any thread. Its processes stay for the next stages until ``close``."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = {**os.environ, **_OWN_ENVIRONMENT, **(environment or {})}
         self._stopped = threading.Event()
+        self._idle: list[_Process] = []
 
     def stop(self) -> None:
         self._stopped.set()
 
-    def reproduce(self, stage: str, say: Say) -> Ended:
-        """Reproduce ``stage`` alone, passing on each line that it prints. Another run's locks are waited for."""
+    def close(self) -> None:
+        """Once no stage runs."""
+        while self._idle:
+            self._idle.pop().end()
+
+    def reproduce(self, address: str, log: Path, say: Say, show: Say) -> Ended:
+        """Reproduce one stage alone. What it prints goes to the end of the file ``log``, each line to ``say``, and
+        what a terminal would have at the bottom to ``show``. Another run's locks are waited for.
+        """
         for seconds in _growing():
-            ended = self._once(stage, say)
+            ended = self._once(address, log, say, show)
             if not ended.busy:
                 return ended
             say(f"Waiting for another run: {ended.message}")
+            show(f"Waiting for another run: {ended.message}")
             if self._stopped.wait(seconds):
                 break
         return Ended(Outcome.INTERRUPTED)
 
-    def _once(self, stage: str, say: Say) -> Ended:
-        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
-        # A file, not a pipe: should this process be killed, the stage can still write, and finish.
-        with tempfile.TemporaryFile() as output:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-                start_new_session=True,
-            )
+    def _once(self, address: str, log: Path, say: Say, show: Say) -> Ended:
+        with open(log, "ab+") as output:
             lines = Lines(output.fileno(), say)
-            try:
-                while process.poll() is None and not self._stopped.wait(_POLL_SECONDS):
-                    lines.read()
-                stopped = process.poll() is None
-            finally:
-                _end(process)
+            process = self._process(output.fileno())
+            process.ask(address, log)
+            while (status := process.answer()) is None and not self._stopped.is_set():
+                lines.read()
+                show(lines.current)
+            if status is not None and process.alive:
+                self._idle.append(process)
+            else:
+                process.end()
             lines.read(last=True)
-        return Ended(Outcome.INTERRUPTED) if stopped else judge(process.returncode, lines)
+        return Ended(Outcome.INTERRUPTED) if status is None else judge(status, lines)
+
+    def _process(self, errors: int) -> "_Process":
+        with contextlib.suppress(IndexError):
+            return self._idle.pop()
+        return _Process(self._environment, errors)
+
+
+class _Process:
+    """DVC (flows._dvc) in a session of its own, with a stage at a time below it."""
+
+    def __init__(self, environment: Mapping[str, str], errors: int) -> None:
+        command, pipe = [sys.executable, "-m", "flows._dvc"], subprocess.PIPE
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=errors, env=environment, text=True, start_new_session=True
+        )
+        assert self._process.stdin and self._process.stdout
+        self._requests, self._answers = self._process.stdin, self._process.stdout
+
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    def ask(self, address: str, log: Path) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it has died: the answer says so
+            print(json.dumps([address, str(log)]), file=self._requests, flush=True)
+
+    def answer(self) -> int | None:
+        """The exit status of what was asked or, if it died, of the process; None if neither comes soon."""
+        if not select.select([self._answers], [], [], _POLL_SECONDS)[0]:
+            return None
+        status = self._answers.readline()
+        return int(status) if status else self._process.wait()
+
+    def end(self) -> None:
+        """Leave nothing of the session.
+
+        A stage is told to end first, so that DVC sees it fail and closes its own files.
+        """
+        for child in _children(self._process.pid):
+            child.terminate()
+        with contextlib.suppress(BrokenPipeError):
+            self._requests.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_SECONDS)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._answers.close()
 
 
 def judge(status: int, lines: Lines | list[str]) -> Ended:
@@ -122,23 +174,6 @@ def _success(printed: list[str]) -> Outcome:
     if any(_RESTORED.match(line) for line in printed):
         return Outcome.RESTORED
     return Outcome.CACHED if any(_UNCHANGED.match(line) for line in printed) else Outcome.RAN
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Leave nothing of the process's session.
-
-    The stage is told to end first, so that DVC sees it fail and closes its own files: it writes dvc.lock in place.
-    """
-    if process.poll() is None:
-        for child in _children(process.pid):
-            child.terminate()
-        try:
-            process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _children(pid: int) -> list[psutil.Process]:

@@ -19,7 +19,7 @@ def main(arguments: argparse.Namespace) -> None:
     cells = read_cells(suite.at / "cells" / f"{key}.csv")
     console.print(to_console(cells, wanted, suite.dataset, console.width))
     classes = {name: len(task["classes"]) for name, task in suite.read("tasks").items()}
-    console.print(sentence(cells, wanted, classes), highlight=False)
+    console.print(f"\n{sentence(cells, wanted, classes)}", highlight=False)
     files = {"All tables": [suite.results / "TABLES.md"]}
     files["Figure"] = [suite.results / "figures" / f"{key}.{kind}" for kind in ("svg", "png")]
     for what, paths in files.items():

@@ -9,7 +9,7 @@ from pnc.base.errors import bad
 
 COLOURS = {"": "#555555", "strict": "#0072B2", "rehearsal": "#D55E00"}  # Okabe and Ito: safe for colour-blind readers
 GRID: dict[str, Any] = {"color": "#DDDDDD", "linewidth": 0.8}
-_NAMES = {"": "baseline"}
+_NAMES = {"": "no regime"}
 
 
 def some(cells: pd.DataFrame, what: str) -> pd.DataFrame:

@@ -35,7 +35,6 @@ def render(
     for key, table in tables.items():
         own = cells[cells["table"] == key]
         parts += [f"## {table.title}", *_sections(own, table, set(paper.loc[paper["table"] == key, "row"]))]
-    parts.append(_settings(cells))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -80,8 +79,9 @@ def _facts(cells: pd.DataFrame, tables: Mapping[str, Table], given: Mapping[str,
         "Metrics": "; ".join(f"{metric.axis}: {metric.meaning}" for metric in explained),
         **given,
         "Regimes": "; ".join(REGIMES[regime] for regime in REGIMES if regime and regime in set(measured["regime"])),
-        "Device": "; ".join(_distinct(measured, "device")),
-        "Settings": f"{measured['settings'].nunique()} of them, spelled out in [settings.json](settings.json)",
+        "Device": _devices(measured),
+        "Settings": f"{measured['settings'].nunique()} of them, spelled out in [settings.json](settings.json); "
+        "[cells.csv](cells.csv) names those of every number",
     }
     lines = [f"- **{name}**: {fact.removesuffix('.')}." for name, fact in facts.items() if fact]
     return "\n".join([*lines, *(f"- {note}" for note in notes)])
@@ -109,31 +109,20 @@ def _grid(cells: pd.DataFrame, table: Table, rows: Sequence[str], metrics: Seque
     theirs = [row for row in rows if table.paper_row(row) in papers]
     ours = [row for row in rows if table.paper_row(row) not in papers]
     between = [[_OURS, *[""] * len(columns)]] if theirs and ours and table.key in OF_PAPER else []
-    return markdown(["", *columns.values()], [*lines(theirs), *between, *lines(ours)])
+    return _markdown(["", *columns.values()], [*lines(theirs), *between, *lines(ours)])
 
 
-def _settings(cells: pd.DataFrame) -> str:
-    """Which rows were measured with which settings and where."""
-    rows = []
-    for settings, group in cells[~cells["quoted"]].groupby("settings", sort=False):
-        names = "; ".join(f"{table}: {_with_scales(own)}" for table, own in group.groupby("table", sort=False))
-        rows.append([f"`{settings}`", names, "; ".join(_distinct(group, "device"))])
-    return f"## Settings\n\n{markdown(['', 'rows', 'device'], rows, align='---')}" if rows else ""
+def _devices(measured: pd.DataFrame) -> str:
+    """All of them; where there are several, with the tables that each has numbers in."""
+    tables: dict[str, list[str]] = {}
+    for device, own in measured.groupby("device"):
+        for part in str(device).split("; "):
+            tables.setdefault(part, []).extend(own["table"])
+    if len(tables) < 2:
+        return "".join(tables)
+    return "; ".join(f"{device}: {', '.join(dict.fromkeys(own))}" for device, own in sorted(tables.items()))
 
 
-def _with_scales(cells: pd.DataFrame) -> str:
-    names = []
-    for (row, regime), group in cells.groupby(["row", "regime"], sort=False):
-        scales = [scale for scale in dict.fromkeys(group["scale"]) if scale]
-        names.append(label(str(row), str(regime)) + (f" ({', '.join(scales)})" if scales else ""))
-    return ", ".join(names)
-
-
-def _distinct(cells: pd.DataFrame, column: str) -> list[str]:
-    return sorted({part for found in cells[column] for part in found.split("; ")})
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], align: str = "---:") -> str:
-    """A table in Markdown; ``align`` is the ruler below all columns but the first."""
-    ruler = ["---", *[align] * (len(header) - 1)]
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    ruler = ["---", *["---:"] * (len(header) - 1)]
     return "\n".join(f"| {' | '.join(texts)} |" for texts in (header, ruler, *rows))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -18,7 +19,7 @@ _GAP = 1
 Texts = dict[tuple[str, str, str, str], str]  # by row, regime, column and metric
 
 
-def to_console(cells: pd.DataFrame, table: Table, dataset: str, width: int) -> Grid:
+def to_console(cells: pd.DataFrame, table: Table, dataset: str, width: int) -> Group:
     """The first section of ``table``, one group of rows per regime; the paper's number stands below ours.
 
     Where the numbers are too wide for ``width`` columns their spreads are left out.
@@ -28,12 +29,12 @@ def to_console(cells: pd.DataFrame, table: Table, dataset: str, width: int) -> G
     texts, what = _texts(shown), "mean±std"
     if _width(texts, header) > width:
         texts, what = _texts(shown.assign(std=float("nan"))), "mean"
-    caption = "(the paper's number)" if shown["paper"].notna().any() else None
-    title = f"{table.title} on {dataset}: {_units(table)}{what} of {seeds_text(shown)}"
-    grid = Grid(title=title, caption=caption, box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    paper = ", below it (the paper's number)" if shown["paper"].notna().any() else ""
+    title = f"{table.title} on {dataset}: {_units(table)}{what} of {seeds_text(shown)}{paper}"
+    grid = Grid(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     grid.add_column("", min_width=_NARROWEST)
     for heading in header.values():
-        grid.add_column(heading, justify="right", no_wrap=True)
+        grid.add_column(Text(heading), justify="right", no_wrap=True)
     for regime in REGIMES:
         rows = _group(table, shown, regime)
         if rows and regime:
@@ -41,7 +42,7 @@ def to_console(cells: pd.DataFrame, table: Table, dataset: str, width: int) -> G
             grid.add_row(Text(f"{regime}:", style="italic"))
         for row in rows:
             grid.add_row(Text(row), *(texts.get((row, regime, *column), MISSING) for column in header))
-    return grid
+    return Group(Text(title), grid)
 
 
 def _group(table: Table, cells: pd.DataFrame, regime: str) -> list[str]:
@@ -53,12 +54,9 @@ def _group(table: Table, cells: pd.DataFrame, regime: str) -> list[str]:
 
 def _texts(cells: pd.DataFrame) -> Texts:
     """The number of each cell, and below it the paper's."""
-    return {
-        (cell["row"], cell["regime"], cell["scale"], cell["metric"]): text(cell)
-        .replace(" ± ", "±")
-        .replace(" (", "\n(")
-        for cell in records(cells)
-    }
+    keys = cells[["row", "regime", "scale", "metric"]].itertuples(index=False, name=None)
+    numbers = [text(cell).replace(" ± ", "±").replace(" (", "\n(") for cell in records(cells)]
+    return dict(zip(keys, numbers, strict=True))
 
 
 def _width(texts: Texts, header: Mapping[tuple[str, str], str]) -> int:

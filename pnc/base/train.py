@@ -5,6 +5,7 @@ function of the step. So a run that was killed and goes on from its last checkpo
 """
 
 import hashlib
+import inspect
 import io
 import math
 import sys
@@ -108,13 +109,27 @@ def fit(
 
 
 def _step(optimiser: torch.optim.Optimizer, losses: Tensor) -> Tensor:
-    optimiser.zero_grad(set_to_none=True)
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = None
     losses.sum().backward()
-    optimiser.step()
+    _plainly(optimiser)
     return losses.detach().reshape(-1).double()
 
 
+def _plainly(optimiser: torch.optim.Optimizer) -> None:
+    """``optimiser.step()`` without what torch wraps around it.
+
+    The wrappers import torch's compiler, three CPU seconds in every process, only to say that it shall not be used.
+    """
+    with torch.no_grad():
+        inspect.unwrap(type(optimiser).step)(optimiser)
+
+
 def _optimiser(groups: Groups, schedule: Schedule) -> torch.optim.Optimizer:
+    # As for a step: this attribute says what the wrapper shall call without asking the compiler.
+    plain = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    plain.__dict__.setdefault("__dynamo_disable", plain)
     listed = list(groups)
     plain = [group for group in listed if not isinstance(group, dict)]
     scaled = [{"scale": 1.0, **group} for group in listed if isinstance(group, dict)]

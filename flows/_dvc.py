@@ -1,0 +1,68 @@
+"""DVC in a process that stays: reproduces the stages that standard input names, one after the other.
+
+A line there is ``[address, file]`` in JSON: all that is printed goes to the end of the file. The answer on standard
+output is a line with the exit status of ``dvc repro``. It ends with its input, after the stage that it is at.
+"""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from dvc.cli import main as dvc
+from dvc.dvcfile import Lockfile
+from dvc.stage.serialize import to_lockfile
+from dvc.utils.serialize import dumps_yaml
+
+from flows.unlock import mend, opened
+from pnc.base.files import write_text
+
+_HEAD = "schema: '2.0'\nstages:\n"
+_dump_all = Lockfile.dump_stages
+
+
+def serve() -> None:
+    requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    _redirect(os.devnull, os.O_RDONLY, 0)  # stages shall not read the requests
+    Lockfile.dump_stages = _dump
+    with opened() as repo:  # the last such process may have been killed
+        mend(repo.tmp_dir)
+    for request in requests:
+        address, file = json.loads(request)
+        _redirect(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 1, 2)
+        status = dvc(["--wait-for-lock", "repro", "--single-item", address])
+        print(status, file=answers, flush=True)
+
+
+def _redirect(path: str, flags: int, *descriptors: int) -> None:
+    opened = os.open(path, flags, 0o666)
+    for descriptor in descriptors:
+        os.dup2(opened, descriptor)
+    os.close(opened)
+
+
+def _dump(self: Lockfile, stages: list[Any], **options: Any) -> None:
+    """Put the stages' own paragraphs into dvc.lock, and leave the rest of its text alone.
+
+    DVC parses and writes the whole file for each stage: 3 CPU seconds at 60 stages of ten dependencies. The bytes
+    are the same, and the file is never half-written.
+    """
+    path = Path(self.path)
+    before = text = path.read_text() if path.exists() else _HEAD
+    if not text.startswith(_HEAD) or len(re.findall(r"^\S", text, re.MULTILINE)) != 2:
+        return _dump_all(self, stages, **options)
+    for stage in stages:
+        entry = dumps_yaml({"stages": to_lockfile(stage, **options)}).partition("\n")[2]
+        name = entry.partition("\n")[0]
+        found = re.search(rf"^{re.escape(name)}\n(?:    .*\n|\n)*", text, re.MULTILINE)
+        text = text[: found.start()] + entry + text[found.end() :] if found else text + entry
+    if text != before:
+        write_text(path, text)
+        self.repo.scm_context.track_file(self.relpath)
+
+
+if __name__ == "__main__":
+    sys.exit(serve())
