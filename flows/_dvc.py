@@ -16,7 +16,7 @@ from dvc.dvcfile import Lockfile
 from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml
 
-from flows.unlock import mend, opened
+from flows.unlock import opened
 from pnc.base.files import write_text
 
 _HEAD = "schema: '2.0'\nstages:\n"
@@ -28,8 +28,8 @@ def serve() -> None:
     os.dup2(2, 1)
     _redirect(os.devnull, os.O_RDONLY, 0)  # stages shall not read the requests
     Lockfile.dump_stages = _dump
-    with opened() as repo:  # the last such process may have been killed
-        mend(repo.tmp_dir)
+    with opened():  # the last such process may have been killed as it wrote DVC's list of busy paths
+        pass
     for request in requests:
         address, file = json.loads(request)
         _redirect(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 1, 2)

@@ -17,7 +17,7 @@ from dvc.repo import Repo
 from dvc.repo.reproduce import get_active_graph
 from dvc.stage import Stage as DvcStage
 
-from flows.unlock import mend, opened
+from flows.unlock import opened
 from pnc.base.errors import bad
 
 _SUITE = re.compile(r"^suites/([^/:]+)/dvc\.yaml:")
@@ -42,11 +42,11 @@ def read_graph(targets: Sequence[str]) -> Graph:
 
     Raises PncError for an unknown target, naming near ones, and for a project that DVC cannot read.
     """
-    with opened() as repo:
+    with opened() as (repo, busy):
         edges = get_active_graph(repo.index.graph)  # consumer → producer
         wanted = {stage for target in targets for stage in _collect(repo, target)} or set(edges)
         needed = edges.subgraph(wanted.union(*(nx.descendants(edges, stage) for stage in wanted)))
-        status = _Status(mend(repo.tmp_dir))
+        status = _Status(busy)
         graph: Graph = {}
         for stage in reversed(list(nx.topological_sort(needed))):
             name, upstream = _short(stage.addressing), tuple(_short(used.addressing) for used in needed.successors(stage))

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,8 +20,7 @@ from flows._lines import Lines
 
 Say = Callable[[str], None]
 
-_POLL_SECONDS, _GRACE_SECONDS = 0.1, 1.5
-_LONGEST_WAIT = 15.0
+_POLL_SECONDS, _GRACE_SECONDS, _BUSY_SECONDS = 0.1, 1.5, 5.0
 _OWN_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}  # lines arrive as they are printed
 
 _RESTORED = re.compile(r"^Stage '.+' is cached - skipping run, checking out outputs$")
@@ -58,38 +57,39 @@ class Ended:
 
 
 class Dvc:
-    """Runs stages until ``stop`` is called, from any thread. Its processes stay for the next stages until ``close``."""
+    """Runs stages until ``stop`` is called, from any thread, in processes that stay until its context ends."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        self._environment = {**os.environ, **_OWN_ENVIRONMENT, **(environment or {})}
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = {**os.environ, **_OWN_ENVIRONMENT, **environment}
         self._stopped = threading.Event()
         self._idle: list[_Process] = []
 
-    def stop(self) -> None:
-        self._stopped.set()
+    def __enter__(self) -> "Dvc":
+        return self
 
-    def close(self) -> None:
-        """Once no stage runs."""
+    def __exit__(self, *_: object) -> None:
         while self._idle:
             self._idle.pop().end()
+
+    def stop(self) -> None:
+        self._stopped.set()
 
     def reproduce(self, address: str, log: Path, say: Say, show: Say) -> Ended:
         """Reproduce one stage alone. What it prints goes to the end of the file ``log``, each line to ``say``, and
         what a terminal would have at the bottom to ``show``. Another run's locks are waited for.
         """
-        for seconds in _growing():
+        while not self._stopped.is_set():
             ended = self._once(address, log, say, show)
             if not ended.busy:
                 return ended
-            say(f"Waiting for another run: {ended.message}")
-            show(f"Waiting for another run: {ended.message}")
-            if self._stopped.wait(seconds):
-                break
+            for tell in (say, show):
+                tell(f"Waiting for another run: {ended.message}")
+            self._stopped.wait(_BUSY_SECONDS)
         return Ended(Outcome.INTERRUPTED)
 
     def _once(self, address: str, log: Path, say: Say, show: Say) -> Ended:
-        with open(log, "ab+") as output:
-            lines = Lines(output.fileno(), say)
+        with open(log, "ab+", buffering=0) as output:
+            lines = Lines(output, say)
             process = self._process(output.fileno())
             process.ask(address, log)
             while (status := process.answer()) is None and not self._stopped.is_set():
@@ -181,13 +181,6 @@ def _children(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-
-
-def _growing() -> Iterator[float]:
-    seconds = 0.5
-    while True:
-        yield seconds
-        seconds = min(2 * seconds, _LONGEST_WAIT)
 
 
 def _name(number: int) -> str:

@@ -16,8 +16,6 @@ from pnc.base.train import Schedule
 from pnc.cloning.search import converged_losses, search
 from pnc.cloning.selection import best_position
 
-AS_CHOSEN = "chosen"  # the variant that changes nothing, of which scores do not speak
-
 
 def main(arguments: argparse.Namespace) -> None:
     """Train and measure one variant of one clone for a group of seeds; ``--grid`` is the folder for its scores."""
@@ -52,7 +50,9 @@ def _clones(experiment: Experiment, variant: Variant, name: str, unfinished: Pat
         progress=True,
     )
     losses = converged_losses(packages)
-    return Clones(experiment, packages, losses, best_position(losses), "" if name == AS_CHOSEN else name)
+    return Clones(
+        experiment, packages, losses, best_position(losses), name if variant.clone else ""
+    )  # nothing changed: as chosen
 
 
 def _measured(clones: Clones, finetune: dict[str, dict[str, float]], unfinished: Path) -> Iterator[Record]:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import pytest
 import torch
 from torch import Tensor, nn
 
@@ -92,19 +91,15 @@ def samples(classes: Mapping[int, str] = OWLS, each: int = 6, size: int = SIZE) 
     return images(5, each, size=size).of_classes(list(classes))
 
 
-def work_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start, choose and calibrate on a few inputs."""
-    monkeypatch.setattr("pnc.cloning.localize_insert.START_INPUTS", 16)
-    monkeypatch.setattr("pnc.cloning.localize_insert.HELD_OUT_INPUTS", 16)
-    monkeypatch.setattr("pnc.cloning.calibration.VIEWS", 1)
-
-
 def quick(**changes: Any) -> CloneSettings:
-    """Settings for runs that need not learn much."""
+    """Settings for runs that need not learn much: they start, choose and calibrate on a few inputs, too."""
     settings = CloneSettings(
         neighbourhood=Neighbourhood(grid=2, masks=8),
         keep=0.5,
         inputs_per_epoch=64,
+        start_inputs=16,
+        held_out_inputs=16,
+        views=1,
         schedule=Schedule(epochs=2, batch=32, lr=1e-2),
     )
     return replace(settings, **changes)

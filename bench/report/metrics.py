@@ -29,7 +29,7 @@ class Metric:
     @property
     def axis(self) -> str:
         """What an axis of a figure is called."""
-        return self.heading if self.unit in self.heading else f"{self.heading} ({self.unit})"
+        return self.heading if self.heading.endswith(self.unit) else f"{self.heading} ({self.unit})"
 
     def text(self, mean: float, std: float = math.nan) -> str:
         """A number as tables show it, e.g. "97.1 ± 0.3"; without its unit, and without a spread that is unknown."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pnc.base.batches import batches
 from pnc.base.errors import PncError
 from pnc.base.images import Images
-from pnc.base.splits import fraction, halves, holdout
+from pnc.base.splits import fraction, fraction_rows, holdout, holdout_rows
 
 COUNTS = st.lists(st.integers(2, 12), min_size=1, max_size=4)
 SHARES = st.floats(0.01, 0.99)
@@ -74,6 +74,14 @@ def test_classes_are_drawn_apart() -> None:
     assert not torch.equal(chosen[images.labels == 0], chosen[images.labels == 1])
 
 
+@given(COUNTS, SHARES, SEEDS)
+def test_rows_are_those_of_the_pictures_that_are_taken(counts: list[int], share: float, seed: int) -> None:
+    images = numbered(counts)
+    assert fraction_rows(images, share, seed, "D_t").tolist() == rows_of(fraction(images, share, seed, "D_t"))
+    parts = zip(holdout_rows(images, share, seed), holdout(images, share, seed), strict=True)
+    assert all(rows.tolist() == rows_of(part) for rows, part in parts)
+
+
 def test_all_of_it_is_all_of_it() -> None:
     images = numbered([3, 7])
     assert fraction(images, 1, 0).sha256() == images.sha256()
@@ -92,13 +100,6 @@ def test_holdout_refuses_all_and_a_class_of_one() -> None:
         holdout(numbered([5]), 1, 0)
     with pytest.raises(PncError, match=r"'class 1'.*at least two, found 1"):
         holdout(numbered([5, 1]), 0.5, 0)
-
-
-def test_halves() -> None:
-    assert halves(10) == ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9))
-    assert halves(3) == ((0,), (1, 2))
-    with pytest.raises(PncError, match="at least two"):
-        halves(1)
 
 
 @given(st.integers(0, 50), st.integers(1, 20), SEEDS)

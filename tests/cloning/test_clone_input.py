@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from _tiny import OWLS, built, images, quick, samples, source_and_target, state, work_little
+from _tiny import OWLS, built, images, quick, samples, source_and_target, state
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -15,12 +15,6 @@ from pnc.base.images import Images, as_float
 from pnc.cloning.local.neighbourhood import Neighbourhood
 
 
-@pytest.fixture
-def few_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    work_little(monkeypatch)
-
-
-@pytest.mark.usefixtures("few_inputs")
 @pytest.mark.parametrize("form", ["images", "loader", "floats", "one batch"])
 def test_samples_may_come_in_any_form(form: str) -> None:
     given = samples()
@@ -36,7 +30,6 @@ def test_samples_may_come_in_any_form(form: str) -> None:
     assert make(samples=forms[form])._serialise() == make(samples=given)._serialise()
 
 
-@pytest.mark.usefixtures("few_inputs")
 def test_a_rehearsal_uses_its_samples() -> None:
     source, target = source_and_target()
     make = functools.partial(pnc.clone, source, target, samples(), OWLS, positions=[2])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from _tiny import CHANNELS, OWLS, built, pictures, quick, samples, source_and_target, state, tiny_network, work_little
+from _tiny import CHANNELS, OWLS, built, pictures, quick, samples, source_and_target, state, tiny_network
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -14,18 +14,13 @@ from torch import nn
 import pnc
 from pnc.arch import ARCHITECTURES
 from pnc.base.augment import Augmentation
+from pnc.base.classifier import Recipe, train_classifier
 from pnc.base.evaluate import joint, scores
 from pnc.base.images import Images, as_float
 from pnc.base.train import Schedule
 from pnc.cloning.local.neighbourhood import Neighbourhood
 from pnc.cloning.selection import best_position
 from pnc.data import DataSpec, load
-from pnc.methods import train_classifier
-
-
-@pytest.fixture
-def few_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    work_little(monkeypatch)
 
 
 def end_to_end(source: nn.Module, target: nn.Module, given: Images, folder: Path, **more: Any) -> pnc.ClonePackage:
@@ -52,7 +47,6 @@ def end_to_end(source: nn.Module, target: nn.Module, given: Images, folder: Path
     return package
 
 
-@pytest.mark.usefixtures("few_inputs")
 @pytest.mark.parametrize("arch", ARCHITECTURES.names())
 def test_every_architecture_keeps_the_contract_even_in_train_mode(arch: str, tmp_path: Path) -> None:
     source, target = built(arch, "bird", 5, 0).train(), built(arch, "animal", 4, 1).train()
@@ -61,7 +55,6 @@ def test_every_architecture_keeps_the_contract_even_in_train_mode(arch: str, tmp
     assert package.info.names == ("owl", "kiwi") and package.info.classes == (3, 1)
 
 
-@pytest.mark.usefixtures("few_inputs")
 @pytest.mark.parametrize(
     ("source", "target", "starts"),
     [("resnetc20", "plain_cnn", [0, 2, 4]), ("plain_cnn", "resnetc20", [0, 1, 2, 2, 2])],
@@ -78,7 +71,6 @@ def test_heterogeneous_pairs_meet_at_the_same_relative_depth(
     assert package.adapter["weight"].shape[0] == entering[1]
 
 
-@pytest.mark.usefixtures("few_inputs")
 def test_torchvisions_resnets_are_cloned_as_they_are(tmp_path: Path) -> None:
     from torchvision.models import resnet18
 
@@ -105,7 +97,6 @@ def sequential(classes: int, seed: int) -> nn.Sequential:
         )
 
 
-@pytest.mark.usefixtures("few_inputs")
 def test_sequential_networks_are_cloned_as_they_are(tmp_path: Path) -> None:
     source, target = sequential(5, 0).train(), sequential(4, 1).train()
     for position in (0, 2, 5):  # 5 is a ReLU: its module has no filter to choose
@@ -114,7 +105,6 @@ def test_sequential_networks_are_cloned_as_they_are(tmp_path: Path) -> None:
     end_to_end(source, target, samples(), tmp_path)
 
 
-@pytest.mark.usefixtures("few_inputs")
 def test_layers_that_work_in_place_spoil_no_features(tmp_path: Path) -> None:
     """Block 2 of the target is a ReLU in place: the clone must see what enters it, not what leaves it."""
     networks = [sequential(5, 0).eval(), sequential(4, 1).eval()]
@@ -133,7 +123,6 @@ def test_layers_that_work_in_place_spoil_no_features(tmp_path: Path) -> None:
     assert torch.equal(x, kept)
 
 
-@pytest.mark.usefixtures("few_inputs")
 def test_heads_without_a_bias_can_be_cloned(tmp_path: Path) -> None:
     source, target = source_and_target()
     for network in (source, target):
@@ -146,7 +135,6 @@ def cloned(seed: int = 0, **changes: Any) -> pnc.ClonePackage:
     return pnc.clone(source, target, samples(), OWLS, settings=quick(**changes), seed=seed)
 
 
-@pytest.mark.usefixtures("few_inputs")
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     torch.manual_seed(1)
     one = cloned()
@@ -156,7 +144,6 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     assert not torch.equal(one.rows["weight"], other.rows["weight"])
 
 
-@pytest.mark.usefixtures("few_inputs")
 def test_without_positions_all_are_searched_and_the_least_loss_wins() -> None:
     source, target = source_and_target()
     losses = {}
@@ -184,12 +171,13 @@ def test_a_clone_learns_its_classes_from_their_pictures_alone() -> None:
     for role, digits in (("target", (0, 1, 2, 3, 4)), ("source", (5, 6, 7, 8, 9))):
         own = train.relabelled(digits).with_channels(3)
         network = tiny_network(role, 5, (16, 24, 32))
-        train_classifier(network, own, Schedule(6, 32, 8e-3), Augmentation(1, False, 10), seed=0, label=role)
+        recipe = Recipe(Schedule(6, 32, 8e-3), Augmentation(1, False, 10))
+        train_classifier(network, own, recipe, seed=0, label=role)
         networks.append(network)
     target, source = networks
     new = Images(train.pixels, train.labels, train.class_names).of_classes([6]).with_channels(3)
     given = Images(new.pixels, new.labels - 5, new.class_names)
-    settings = quick(keep=1.0, inputs_per_epoch=640, schedule=Schedule(5, 64, 5e-3))
+    settings = quick(keep=1.0, inputs_per_epoch=640, start_inputs=256, views=8, schedule=Schedule(5, 64, 5e-3))
     package = pnc.clone(source, target, given, {1: "6"}, settings=settings)
     model = pnc.attach(target, source, package)
     parts = [test.relabelled(digits).with_channels(3) for digits in ((0, 1, 2, 3, 4), (6,))]

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pnc.base.errors import PncError
+from pnc.base.mapping import from_mapping
 from pnc.base.train import Schedule
 from pnc.cloning.local.neighbourhood import Neighbourhood
-from pnc.cloning.settings import CloneSettings, from_mapping
+from pnc.cloning.settings import CloneSettings
 from pnc.data import DataSpec
 
 KINDS = (CloneSettings, Neighbourhood, Schedule)
@@ -108,6 +109,9 @@ def test_a_missing_required_key_is_named() -> None:
         ("localisation", -0.1),
         ("score_rate", -1.0),
         ("inputs_per_epoch", 0),
+        ("start_inputs", 0),
+        ("held_out_inputs", -1),
+        ("views", 0),
     ],
 )
 def test_numbers_out_of_range_are_refused_by_name(field: str, value: float) -> None:

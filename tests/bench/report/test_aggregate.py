@@ -72,7 +72,9 @@ def test_a_cell_says_what_it_was_measured_on(tmp_path: Path) -> None:
 
 
 def test_losses_keep_four_decimals(tmp_path: Path) -> None:
-    path = write_scores(tmp_path / "a.json", *(score(metric="loss", seed=seed, value=0.12344 + seed) for seed in (0, 1)))
+    path = write_scores(
+        tmp_path / "a.json", *(score(metric="loss", seed=seed, value=0.12344 + seed) for seed in (0, 1))
+    )
     found = one(gather(path, wanted=query(metrics={"": ["loss"]})).cells)
     assert (found["mean"], found["std"]) == (0.6234, 0.7071)
 
@@ -194,7 +196,11 @@ def test_a_mean_over_tasks_is_taken_for_each_seed(tmp_path: Path) -> None:
 
 
 def test_of_a_mean_over_tasks_a_seed_counts_only_with_all_of_them(tmp_path: Path) -> None:
-    scores = [score(task="S0", seed=0, value=10), score(task="S1", seed=0, value=20), score(task="S0", seed=1, value=90)]
+    scores = [
+        score(task="S0", seed=0, value=10),
+        score(task="S1", seed=0, value=20),
+        score(task="S0", seed=1, value=90),
+    ]
     path = write_scores(tmp_path / "a.json", *scores)
     found = one(gather(path, wanted=query(rows={"PNC": {"task": ["S0", "S1"]}})).cells)
     assert (found["mean"], found["seeds"]) == (15, 1)
@@ -240,7 +246,10 @@ def test_the_hash_is_that_of_the_torch_that_measured(tmp_path: Path) -> None:
     ],
 )
 def test_seeds_under_different_settings_make_no_mean(tmp_path: Path, changes: dict[str, Any], found: str) -> None:
-    files = [write_scores(tmp_path / "1.json", score(seed=1)), write_scores(tmp_path / "2.json", score(seed=2), **changes)]
+    files = [
+        write_scores(tmp_path / "1.json", score(seed=1)),
+        write_scores(tmp_path / "2.json", score(seed=2), **changes),
+    ]
     with pytest.raises(PncError, match=rf"row PNC \(full\).* the same for every seed, {found} .*1\.json.*2\.json"):
         gather(*files)
 
@@ -306,7 +315,9 @@ def test_a_column_without_a_heading_has_the_papers_only_scale(tmp_path: Path) ->
 
 def test_where_the_paper_has_two_scales_a_column_must_name_one(tmp_path: Path) -> None:
     wanted = table_1(columns={"": {"task": "S"}})
-    with pytest.raises(PncError, match=r"tables\.T1\.columns: expected headings from the paper's scales: M, S, found ''"):
+    with pytest.raises(
+        PncError, match=r"tables\.T1\.columns: expected headings from the paper's scales: M, S, found ''"
+    ):
         gather(write_scores(tmp_path / "a.json", score()), dataset="mnist", wanted=wanted)
 
 
