@@ -7,7 +7,6 @@ output is a line with the exit status of ``dvc repro``. It ends with its input, 
 import json
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,4 +64,4 @@ def _dump(self: Lockfile, stages: list[Any], **options: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve())
+    serve()

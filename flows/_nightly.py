@@ -23,11 +23,11 @@ def nightly(targets: Sequence[str] = (), base: str = "HEAD", workers: int | None
 
 def regression(base: str) -> State:
     """Compare, and keep the report as an artifact."""
-    command = [sys.executable, "-m", "flows.regression", "--base", base]
+    command = [sys.executable, "-m", "bench.regress", "--base", base]
     compared = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     report = compared.stdout.strip()
     if not report:
-        return Failed(message=(compared.stderr.strip() or "flows.regression ended without a word").splitlines()[-1])
+        return Failed(message=(compared.stderr.strip() or "bench.regress ended without a word").splitlines()[-1])
     create_markdown_artifact(report, key="regression", description=f"Every cell against {base}")
     summary = report.splitlines()[-1]
     get_run_logger().info(summary)

@@ -81,7 +81,7 @@ class View:
         if began is None:
             return
         self._say(outcome, f"{time.monotonic() - began:9.1f} s", stage, message and f"({message})")
-        if outcome is Outcome.FAILED:
+        if outcome is Outcome.FAILED and self.log(stage).is_file():
             lines = self.log(stage).read_text(errors="replace").splitlines()[-_LAST_LINES:]
             for line in (*lines, f"All of it: {self.log(stage)}"):
                 self._console.print(f"    {line}", soft_wrap=True, markup=False, highlight=False)

@@ -1,7 +1,8 @@
 """Run stages of DVC's graph, several at a time, watched by Prefect.
 
-TARGETs are what ``dvc repro`` takes: stages, groups of stages, outputs; none means the whole graph. Exit status: 0 if
-every stage is done, 1 if one failed, 2 for bad input, 130 after an interrupt.
+TARGETs are what ``dvc repro`` takes: stages, groups of stages, outputs; SUITE:STAGE is short for
+suites/SUITE/dvc.yaml:STAGE; none means everything. Exit status: 0 if every stage is done, 1 if one failed, 2 for bad
+input, 130 after an interrupt.
 """
 
 import argparse
@@ -20,13 +21,13 @@ INTERRUPTED = 130
 def main(arguments: argparse.Namespace) -> int:
     if arguments.workers is not None and arguments.workers < 1:
         raise bad("--workers", expected="at least 1", found=arguments.workers)
-    if arguments.scheduler and arguments.runner != "dask":
-        raise bad("--scheduler", expected="--runner dask with it", found=f"--runner {arguments.runner}")
-    with server() as api:  # starts while the graph is read
+    if arguments.scheduler:
+        _check(arguments.scheduler, arguments.runner)
+    with server() as ready:  # starts while the graph is read
         graph = read_graph(arguments.targets)
         from flows._flow import cores, run  # Prefect reads its settings when it is imported
 
-        api.ready()
+        ready()
         workers = arguments.workers or cores()
         state = run(graph, arguments.targets, arguments.runner, workers, arguments.scheduler)
     if state.is_cancelled():
@@ -34,7 +35,18 @@ def main(arguments: argparse.Namespace) -> int:
     return 0 if state.is_completed() else 1
 
 
+def _check(scheduler: str, runner: str) -> None:
+    if runner != "dask":
+        raise bad("--scheduler", expected="--runner dask with it", found=f"--runner {runner}")
+    from flows.dask.remote import connected  # Dask is an extra
+
+    with connected(scheduler, seconds=3):
+        pass
+
+
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):  # once is enough: what is being ended shall end
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -12,7 +12,7 @@ from pnc.base.errors import PncError, bad
 
 
 def main(arguments: argparse.Namespace) -> None:
-    with server() as api:
+    with server() as ready:
         from prefect.schedules import Cron  # Prefect reads its settings when it is imported
 
         from flows._graph import read_graph
@@ -23,7 +23,7 @@ def main(arguments: argparse.Namespace) -> None:
             schedule = Cron(arguments.cron) if arguments.cron else None
         except ValueError:
             raise bad("--cron", expected='a schedule like "0 2 * * *"', found=repr(arguments.cron)) from None
-        api.ready()
+        ready()
         parameters = {"targets": arguments.targets, "base": arguments.base, "workers": arguments.workers}
         nightly.serve("nightly", schedule=schedule, parameters=parameters)
 

@@ -16,6 +16,8 @@ from dvc.repo import Repo, lock_repo
 
 from pnc.base.errors import PncError
 
+_CLOCKS_SECONDS = 2.0  # how far those of files and of processes may be apart
+
 
 @contextmanager
 def opened() -> Iterator[tuple[Repo, set[str]]]:
@@ -32,7 +34,7 @@ def opened() -> Iterator[tuple[Repo, set[str]]]:
 
 def _busy(path: Path) -> set[str]:
     try:
-        if path.stat().st_mtime > psutil.Process(1).create_time() - 2:  # clocks of files and processes differ a little
+        if path.stat().st_mtime > psutil.Process(1).create_time() - _CLOCKS_SECONDS:
             writers = json.loads(path.read_text()).get("write", {}).items()
             return {written for written, entry in writers if psutil.pid_exists(entry["pid"])}
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Run one method that needs no clone, once per seed, and evaluate it on the test pictures."""
+"""Run methods that need no clone, once per seed, and evaluate them on the test pictures."""
 
 import argparse
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import asdict, replace
+from typing import Any
 
 from bench.work.cli import run
 from bench.work.experiment import Experiment
@@ -10,28 +10,34 @@ from bench.work.measure import Record, accuracies, records, write_scores
 from bench.work.scratch import checkpoint, scratch
 from bench.work.store import Store, class_names, of_names
 from bench.work.suite import MethodEntry, seeds_of
+from pnc.base.train import Checkpoint
 from pnc.methods import METHODS, MethodTask
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Measure one method on one pair and task for a group of seeds; ``--grid`` is the folder for its scores."""
-    store, name = Store.open(arguments.suite), arguments.method
-    entry: MethodEntry = store.suite.entry(MethodEntry, f"methods.{name}")
-    method = METHODS.get(entry.function or name)
-    names = (arguments.source, arguments.target, arguments.task, entry.regime, arguments.seeds)
-    experiments = [Experiment(store, *names, seed) for seed in seeds_of(arguments.seeds)]
-    own = {"method": entry.function or name, "settings": entry.settings}
-    settings = {**experiments[0].made_with, **experiments[0].samples, **own}
-    found: list[Record] = []
-    with scratch("baseline", vars(arguments), settings) as unfinished:
-        for experiment in experiments:
-            classifier = method.run(_task(experiment, unfinished), entry.settings)
-            found += records(experiment, accuracies(experiment, classifier), name)
-    path = store.suite.scores(arguments.grid, "baseline", name, *names[:3], arguments.seeds)
-    write_scores(path, found, settings)
+    """Measure a group of methods on one pair and task for a group of seeds; ``--grid`` is the scores' folder."""
+    store = Store.open(arguments.suite)
+    entries = {
+        name: store.suite.entry(MethodEntry, f"methods.{arguments.method}.{name}")
+        for name in store.suite.read(f"methods.{arguments.method}")
+    }
+    names = (arguments.source, arguments.target, arguments.task)
+    found, behind = list[Record](), dict[str, Any]()
+    with scratch("baseline", vars(arguments), *entries.values()) as unfinished:
+        for name, entry in entries.items():
+            for seed in seeds_of(arguments.seeds):
+                experiment = Experiment(store, *names, entry.regime, arguments.seeds, seed)
+                task = _task(experiment, checkpoint(unfinished, name, seed))
+                classifier = METHODS.get(entry.function or name).run(task, entry.settings)
+                found += records(experiment, accuracies(experiment, classifier), name)
+            behind = {**experiment.made_with, **experiment.samples}
+    settings = {**behind, "methods": {name: asdict(entry) for name, entry in entries.items()}}
+    write_scores(
+        store.suite.scores(arguments.grid, "baseline", arguments.method, *names, arguments.seeds), found, settings
+    )
 
 
-def _task(experiment: Experiment, unfinished: Path) -> MethodTask:
+def _task(experiment: Experiment, unfinished: Checkpoint) -> MethodTask:
     store, clone = experiment.store, experiment.clone_task
     own = store.network(experiment.target, experiment.seeds, experiment.seed)[1]
     names = class_names(clone.target) + experiment.cloned_names
@@ -44,7 +50,7 @@ def _task(experiment: Experiment, unfinished: Path) -> MethodTask:
         recipe=experiment.recipe,
         seed=experiment.seed,
         regime=experiment.regime,
-        checkpoint=checkpoint(unfinished, experiment.seed),
+        checkpoint=unfinished,
         progress=True,
     )
 

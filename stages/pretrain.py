@@ -18,7 +18,7 @@ def main(arguments: argparse.Namespace) -> None:
     store, name = Store.open(arguments.suite), arguments.network
     entry: NetworkEntry = store.suite.entry(NetworkEntry, f"networks.{name}")
     recipe = from_mapping(Recipe, entry.recipe, f"{store.suite.name}: networks.{name}.recipe")
-    images = store.train.relabelled(entry.classes)
+    images = store.train.relabelled(entry.labels)
     mean, std = images.mean_std()
     size = int(images.pixels.shape[-1])
     spec = NetworkSpec(entry.arch, images.class_names, mean, std, size, entry.width)

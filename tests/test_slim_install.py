@@ -46,6 +46,24 @@ assert "digits" in __import__("pnc.data").data.SOURCES.names()
 assert not HIDDEN & {name.split(".")[0] for name in sys.modules}
 """
 
+LOADING = """
+from pnc.base.errors import PncError
+from pnc.data import DataSpec, SOURCES, load
+
+for source in SOURCES.names():
+    try:
+        load(DataSpec(source, "mnist" if source == "torchvision" else None), "test", sys.argv[1])
+    except PncError as error:
+        print(error)
+"""
+
+
+def run(hidden: str, program: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """A Python without the modules ``hidden``, as if they were not installed."""
+    places = f"sys.path[:0] = {[str(ROOT), str(ROOT / 'tests')]!r}"
+    code = "\n".join([f"HIDDEN = {hidden}", HIDING, places, program])
+    return subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
+
 
 def names(requirements: list[str]) -> set[str]:
     """Modules of the packages that ``requirements`` name."""
@@ -58,30 +76,18 @@ def test_cloning_works_with_the_dependencies_alone(tmp_path: Path) -> None:
     hidden = names([*extras["data"], *extras["bench"]])
     assert {"pandas", "pyarrow", "PIL", "sklearn", "yaml", "dvc", "prefect"} <= hidden
     assert not hidden & names(PROJECT["dependencies"])
-    program = f"HIDDEN = {hidden!r}\n{HIDING}\nsys.path[:0] = {[str(ROOT), str(ROOT / 'tests')]!r}\n{CLONING}"
-    command = [sys.executable, "-c", program, str(tmp_path / "owls.pnc")]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = run(repr(hidden), CLONING, tmp_path / "owls.pnc")
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    ("source", "module"), [("digits", "sklearn"), ("folder", "PIL"), ("parquet", "pyarrow"), ("torchvision", "PIL")]
-)
-def test_a_source_whose_library_is_missing_says_what_to_install(source: str, module: str, tmp_path: Path) -> None:
-    program = (
-        f"HIDDEN = {{{module!r}}}\n{HIDING}\nsys.path.insert(0, {str(ROOT)!r})\n"
-        "from pnc.base.errors import PncError\nfrom pnc.data import DataSpec, load\n"
-        "try:\n    load(DataSpec(sys.argv[1], sys.argv[2] or None), 'test', sys.argv[3])\n"
-        "except PncError as error:\n    print(error)\n"
-    )
-    dataset = {"torchvision": "mnist", "digits": ""}.get(source, "")
-    done = subprocess.run(
-        [sys.executable, "-c", program, source, dataset, str(tmp_path)], capture_output=True, text=True
-    )
-    said = (
-        f"libraries of the source '{source}': expected those of pip install 'pnc[data]', found no module '{module}'\n"
-    )
-    assert (done.stdout, done.returncode) == (said, 0), done.stderr
+def test_a_source_whose_library_is_missing_says_what_to_install(tmp_path: Path) -> None:
+    done = run("{'PIL', 'pyarrow', 'sklearn'}", LOADING, tmp_path)
+    assert done.returncode == 0, done.stderr
+    missing = {"digits": "sklearn", "folder": "PIL", "parquet": "pyarrow", "torchvision": "PIL"}
+    assert done.stdout.splitlines() == [
+        f"libraries of the source '{source}': expected those of pip install 'pnc[data]', found no module '{module}'"
+        for source, module in missing.items()
+    ]
 
 
 def test_with_the_libraries_there_a_source_has_its_own_errors(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def summary(cells: pd.DataFrame, revision: str, suites: Sequence[str]) -> str:
 
 def hardware(base: pd.DataFrame, now: pd.DataFrame) -> str:
     """One line where cells of both were measured on different devices, else empty."""
-    both = _indexed(base).join(_indexed(now), how="inner", lsuffix="_base", rsuffix="_now")
+    both = _indexed(base).add_suffix("_base").join(_indexed(now).add_suffix("_now"), how="inner")
     moved = both[both["device_base"] != both["device_now"]]
     if moved.empty:
         return ""

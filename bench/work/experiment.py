@@ -37,7 +37,7 @@ class Experiment:
         source, target = (self.store.network(name, self.seeds, self.seed)[0] for name in (self.source, self.target))
         old = self.store.samples(target, range(target.classes), self._share, self.seed, "D_o")
         new = self._new(source)
-        classes = tuple(self.entry.classes)
+        classes = self.entry.outputs
         return CloneTask(source, target, classes, new.seen, new.held_out, old.seen, old.held_out)
 
     @cached_property
@@ -58,7 +58,7 @@ class Experiment:
     def cloned_names(self) -> tuple[str, ...]:
         """T_s as the data set calls them."""
         names = class_names(self.clone_task.source)
-        return tuple(names[output] for output in self.entry.classes)
+        return tuple(names[output] for output in self.entry.outputs)
 
     def local_models(self, settings: CloneSettings, chosen: CloneSettings) -> LocalModels:
         """G around D_t: the suite's own, or another where ``settings`` and the ``chosen`` ones differ about it."""
@@ -84,7 +84,7 @@ class Experiment:
     def samples(self) -> dict[str, Any]:
         """What D_t and D_o are, as plain values."""
         held_out = self.store.suite.read("samples.held_out")
-        return {"task": {"classes": list(self.entry.classes), "share": self._share, "held_out": held_out}}
+        return {"task": {"classes": list(self.entry.outputs), "share": self._share, "held_out": held_out}}
 
     @property
     def _share(self) -> float:
@@ -92,7 +92,7 @@ class Experiment:
         return float(self.store.suite.read("samples.share") if own is None else own)
 
     def _new(self, source: Any) -> Samples:
-        return self.store.samples(source, self.entry.classes, self._share, self.seed, "D_t")
+        return self.store.samples(source, self.entry.outputs, self._share, self.seed, "D_t")
 
     def _values(self, changes: Mapping[str, Any] | None) -> dict[str, Any]:
         suite = self.store.suite

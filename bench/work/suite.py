@@ -21,20 +21,28 @@ READ: set[str] = set()  # every key that this process has asked for: a test hold
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """A network to train: ``classes`` are labels of the data set, in the order of its outputs."""
+    """A network to train: ``classes`` are labels of the data set, in the order of its outputs ("0-4": all of them)."""
 
     arch: str
-    classes: tuple[int, ...]
+    classes: str | tuple[int, ...]
     recipe: dict[str, Any]
     width: float = 1.0
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        return spelled_out(self.classes)
 
 
 @dataclass(frozen=True)
 class TaskEntry:
-    """T_s: outputs of the source, and the share of their pictures (None: ``samples.share``)."""
+    """T_s: outputs of the source ("0-9": all of these), and the share of their pictures (None: ``samples.share``)."""
 
-    classes: tuple[int, ...]
+    classes: str | tuple[int, ...]
     share: float | None = None
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        return spelled_out(self.classes)
 
 
 @dataclass(frozen=True)
@@ -135,6 +143,16 @@ class Suite:
         folders = [self.at / "scores" / group for group in groups]
         found = [path for folder in folders for seeds in self.seeds for path in folder.rglob(f"{seeds}.json")]
         return sorted(found)
+
+
+def spelled_out(classes: str | tuple[int, ...]) -> tuple[int, ...]:
+    """``"5-9"`` → (5, 6, 7, 8, 9); a tuple as it is."""
+    if not isinstance(classes, str):
+        return classes
+    first, _, last = classes.partition("-")
+    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+        raise bad("classes", expected="a list of numbers, or FIRST-LAST", found=repr(classes))
+    return tuple(range(int(first), int(last) + 1))
 
 
 def seeds_of(group: str) -> list[int]:

@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from flows.dask import worker as _worker
+from flows.dask import worker
 from flows.dask.resources import obtainable, required
 from pnc.base.errors import bad
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "PNC_SCHEDULER"
 KILLED = 128 + signal.SIGKILL
-_CONNECT_SECONDS, _POLL_SECONDS, _WORKER_SECONDS = 8, 1.0, 60
+_CONNECT_SECONDS, _POLL_SECONDS, _WORKER_SECONDS = 8.0, 1.0, 60
 # The number of threads decides a number's last bits: on a worker it is what it would be here.
 _THREADS = ("OMP_", "MKL_", "OPENBLAS_")
 Events = SimpleQueue[tuple[str, str]]
@@ -39,15 +39,15 @@ def run(address: str, stage: str) -> int:
     with _ending_on_signals(), connected(address) as client, _token() as token:
         resources = _resources(client, stage)
         name = f"{stage}-{uuid4().hex}"
-        job = _worker.Job(name, str(Path.cwd()), str(token), sys.orig_argv[1:], _environment())
+        job = worker.Job(name, str(Path.cwd()), str(token), sys.orig_argv[1:], _environment())
         events: Events = SimpleQueue()
         client.subscribe_topic(name, lambda event: events.put(tuple(event[1])))
         return _follow(client, _submit(client, job, resources), events, stage)
 
 
 @contextmanager
-def connected(address: str) -> Iterator["Client"]:
-    """A client of the scheduler at ``address``. Raises PncError if it does not answer."""
+def connected(address: str, seconds: float = _CONNECT_SECONDS) -> Iterator["Client"]:
+    """A client of the scheduler at ``address``. Raises PncError if it does not answer within about ``seconds``."""
     if find_spec("distributed") is None:
         raise bad(
             VARIABLE, expected="the package distributed beside it: pip install 'pnc[bench]'", found="no package"
@@ -56,7 +56,7 @@ def connected(address: str) -> Iterator["Client"]:
 
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
-        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+        client = Client(address, timeout=seconds, set_as_default=False)
     except (OSError, ValueError) as error:
         found = f"{address} ({error or type(error).__name__})"
         raise bad("Dask scheduler", expected="an address that answers", found=found) from None
@@ -64,38 +64,38 @@ def connected(address: str) -> Iterator["Client"]:
         yield client
 
 
-def _submit(client: "Client", job: _worker.Job, resources: Mapping[str, float]) -> "Future":
+def _submit(client: "Client", job: worker.Job, resources: Mapping[str, float]) -> "Future":
     import cloudpickle
 
-    cloudpickle.register_pickle_by_value(_worker)
-    return client.submit(lambda: _worker.work(job), key=job.topic, resources=resources, pure=False)
+    cloudpickle.register_pickle_by_value(worker)
+    return client.submit(lambda: worker.work(job), key=job.topic, resources=resources, pure=False)
 
 
 def _follow(client: "Client", future: "Future", events: Events, stage: str) -> int:
     """Relay what the worker tells until the command has ended there."""
-    worker = ""
+    place = ""
     while True:
         try:
             kind, text = events.get(timeout=_POLL_SECONDS)
         except Empty:
-            kind, text = _trouble(client, future, worker)
+            kind, text = _trouble(client, future, place)
         if kind == "began":
-            worker = text
-            _say(stage, f"runs on {worker}")
+            place = text
+            _say(stage, f"runs on {place}")
         elif kind in ("stdout", "stderr"):
             print(text, end="", file=getattr(sys, kind), flush=True)
         elif kind == "ended":
             return int(text)
-        elif kind == "lost" or (kind == "missing" and worker):  # it was begun, and then given to another worker
-            _say(stage, f"killed: lost {text if kind == 'lost' else f'the worker {worker}'}")
+        elif kind == "lost" or (kind == "missing" and place):  # it was begun, and then given to another worker
+            _say(stage, f"killed: lost {text if kind == 'lost' else f'the worker {place}'}")
             return KILLED
         elif kind == "missing":
             raise bad(f"{Path.cwd()} on {text}", expected="the project's folder, on a shared disk", found="not it")
 
 
-def _trouble(client: "Client", future: "Future", worker: str) -> tuple[str, str]:
-    """An event for what the worker can no longer tell."""
-    if future.status == "error" and not worker:
+def _trouble(client: "Client", future: "Future", place: str) -> tuple[str, str]:
+    """An event for what the worker at ``place`` can no longer tell."""
+    if future.status == "error" and not place:
         raise bad("Dask worker", expected="one that can take a stage", found=repr(future.exception()))
     try:
         workers = client.processing()
@@ -103,8 +103,8 @@ def _trouble(client: "Client", future: "Future", worker: str) -> tuple[str, str]
         return "lost", "the scheduler"
     if future.status in ("cancelled", "lost"):
         return "lost", "the scheduler"
-    if worker and worker.split()[0] not in workers:
-        return "lost", f"the worker {worker}"
+    if place and place.split()[0] not in workers:
+        return "lost", f"the worker {place}"
     return "nothing", ""
 
 

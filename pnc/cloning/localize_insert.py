@@ -102,7 +102,7 @@ class _Training:
         self.seed = seed
         self.candidates = [_start(task, settings, position, seed) for position in positions]
         count, rehearsal = len(task.samples), settings.regime == "rehearsal"
-        seen, held_out = local_models.slice(0, count), local_models.slice(count, len(local_models))
+        seen, held_out = local_models.slice(0, count), local_models.slice(count, count + len(task.held_out))
         self.training = _Part(task.samples, seen, task.rehearsal if rehearsal else None)
         self.held_out = _Part(task.held_out, held_out, task.rehearsal_held_out if rehearsal else None)
 

@@ -54,6 +54,50 @@ def test_two_networks_are_each_asked_about_their_own_classes() -> None:
     assert found == {"ori": 62.5, "tar": 75.0, "avg": pytest.approx((5 * 62.5 + 2 * 75) / 7)}
 
 
+LATER = asked([7, 7, 7, 5], [0, 0, 0, 0], classes=1)  # 3 of 4 right
+
+
+def test_clones_attached_one_after_another_are_groups_of_their_own() -> None:
+    found = scores(joint(Answers(8), 5), OLD, NEW, LATER)
+    assert found["ori"] == 62.5 and found["tar"] == pytest.approx((2 * 50 + 75) / 3)
+    assert found["avg"] == pytest.approx((5 * 62.5 + 2 * 50 + 75) / 8)
+    assert found["leak"] == 25.0
+    assert (found["acc1"], found["acc2"], found["acc3"]) == (62.5, 50.0, 75.0)
+    assert set(found) == {"ori", "tar", "avg", "leak", "ece", "acc1", "acc2", "acc3"}
+
+
+GROUPS = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 9)), min_size=2, max_size=5)
+
+
+@settings(max_examples=50)
+@given(GROUPS, st.integers(0, 2**31))
+def test_any_number_of_groups_is_counted_as_by_hand(sizes: list[tuple[int, int]], seed: int) -> None:
+    """``sizes`` are (classes, pictures) of each group."""
+    draw, total = generator(seed, "groups"), sum(classes for classes, _ in sizes)
+    groups, right, offset = [], [], 0
+    for classes, count in sizes:
+        answers = torch.randint(total, (count,), generator=draw)
+        labels = torch.randint(classes, (count,), generator=draw)
+        groups.append(asked(answers.tolist(), labels.tolist(), classes))
+        right.append(100 * float((answers == labels + offset).double().mean()))
+        offset += classes
+    found = scores(joint(Answers(total), sizes[0][0]), *groups)
+    weighted = [classes * value for (classes, _), value in zip(sizes, right, strict=True)]
+    assert found["ori"] == pytest.approx(right[0])
+    assert found["tar"] == pytest.approx(sum(weighted[1:]) / sum(classes for classes, _ in sizes[1:]))
+    assert found["avg"] == pytest.approx(sum(weighted) / total)
+    each = {f"acc{index}": pytest.approx(value) for index, value in enumerate(right, start=1)}
+    assert {name: value for name, value in found.items() if name.startswith("acc")} == (
+        each if len(sizes) > 2 else {}
+    )
+
+
+def test_one_group_or_none_is_refused() -> None:
+    for groups, said in (((), "none"), ((OLD,), "8"), ((OLD, NEW, NEW.take([])), "8 and 4 and 0")):
+        with pytest.raises(PncError, match=f"^pictures to evaluate: expected old and new classes, found {said}$"):
+            scores(joint(Answers(7), 5), *groups)
+
+
 @pytest.mark.parametrize(("old", "new"), [(OLD.take([]), NEW), (OLD, NEW.take([]))])
 def test_no_pictures_are_refused(old: Images, new: Images) -> None:
     with pytest.raises(PncError, match="pictures to evaluate: expected old and new classes, found"):

@@ -20,7 +20,7 @@ from pnc.cloned.model import ClonedModel, attach
 
 X = pictures(5)
 SAMPLES, OLD = images(2, 10, seed=1), images(4, 6, "target", seed=3)
-SHORT, LONG = Schedule(2, 16, 1e-2), Schedule(40, 16, 1e-2)
+SHORT, LONG = Schedule(2, 16, 1e-2), Schedule(25, 16, 1e-2)
 ONE_STEP = Schedule(1, 1000, 0.1, optimiser="sgd", warmup=0.0)
 
 

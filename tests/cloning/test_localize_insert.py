@@ -1,14 +1,16 @@
 """Learning M, A and F_c: one R at a time or all at once, killed or not, the same bits; and nothing else changes."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import _tiny
 import pytest
 import torch
-from _tiny import clone_task, pictures, quick, same_bits, state, tiny_network
+from _tiny import clone_task, pictures, same_bits, state, tiny_network
 from torch import Tensor, nn
 
 from pnc.base.images import Images, as_float
@@ -26,10 +28,7 @@ from pnc.cloning.task import CloneTask
 Found = dict[int, tuple[Candidate, Losses]]
 
 
-@pytest.fixture(autouse=True)
-def few_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "START_INPUTS", 128)
-    monkeypatch.setattr(module, "HELD_OUT_INPUTS", 64)
+quick = functools.partial(_tiny.quick, start_inputs=128, held_out_inputs=64)
 
 
 def local_models(task: CloneTask, settings: CloneSettings) -> LocalModels:
@@ -178,9 +177,8 @@ def source_and_local(task: CloneTask, models: LocalModels) -> tuple[Tensor, Tens
         return task.source(near)[:, classes], held_out.predict(pairs[:, 0], pairs[:, 1])[:, classes]
 
 
-def test_the_losses_set_each_picture_and_mask_against_their_own_local_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_losses_set_each_picture_and_mask_against_their_own_local_model() -> None:
     """An unmasked clone at R = 0 is the source, so each loss is what G itself misses."""
-    monkeypatch.setattr(module, "HELD_OUT_INPUTS", 4096)
     task = clone_task()
     settings = quick(
         keep=1.0,
@@ -189,6 +187,7 @@ def test_the_losses_set_each_picture_and_mask_against_their_own_local_model(monk
         rest_weight=0.0,
         calibration="none",
         localisation=0.0,
+        held_out_inputs=4096,
         schedule=Schedule(1, 512, 1e-12),
     )
     models = local_models(task, settings)
@@ -273,15 +272,16 @@ def coloured(each: int) -> Images:
     return Images(greys.contiguous(), torch.arange(2).repeat_interleave(each), ("a", "b"))
 
 
-def watched(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    """The greys of every batch's pictures from now on."""
+def watched(monkeypatch: pytest.MonkeyPatch, change: str = "perturb") -> list[Tensor]:
+    """The greys of every batch's pictures from now on, before they are changed."""
     seen: list[Tensor] = []
+    original = getattr(module, change)
 
-    def perturb(x: Tensor, masks: Tensor) -> Tensor:
+    def watching(x: Tensor, *others: Any) -> Tensor:
         seen.append((x[:, 0, 0, 0] * 255).round().long())
-        return neighbourhood.perturb(x, masks)
+        return original(x, *others)
 
-    monkeypatch.setattr(module, "perturb", perturb)
+    monkeypatch.setattr(module, change, watching)
     return seen
 
 
@@ -300,3 +300,27 @@ def test_fewer_samples_than_inputs_are_used_equally_often(monkeypatch: pytest.Mo
     seen = watched(monkeypatch)
     learned(task, quick(), [2])
     assert torch.bincount(seen[0]).tolist() == [4] * 8
+
+
+def every_other(models: LocalModels) -> LocalModels:
+    return replace(models, theta=models.theta[::2], of=models.of[::2])
+
+
+@pytest.mark.parametrize(("inputs", "batches"), [("wide", 4), ("neighbourhood", 8)])
+def test_local_models_of_a_part_of_the_pictures_count_around_that_part_alone(
+    inputs: str, batches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Widened pictures need none: they are made from all."""
+    task, settings = replace(clone_task(), samples=coloured(10)), quick(inputs=inputs, held_out_inputs=32)
+    near, widened = watched(monkeypatch), watched(monkeypatch, "widen")
+    localize_insert(task, every_other(local_models(task, settings)), settings, [2, 1], seed=0)
+    assert torch.cat(near[:batches]).unique().tolist() == list(range(0, 20, 2))
+    assert torch.cat(widened).unique().tolist()[:20] == list(range(20))
+
+
+def test_a_part_of_the_local_models_answers_as_all_of_them_do() -> None:
+    task, settings = clone_task(), quick(inputs="neighbourhood")
+    models = local_models(task, settings)
+    found = localize_insert(task, models, settings, [2], seed=0)
+    assert same(localize_insert(task, models.among(torch.arange(28)), settings, [2], seed=0), found, 2)
+    assert not same(localize_insert(task, every_other(models), settings, [2], seed=0), found, 2)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 from _tiny import clone_task, content, images, quick, tiny_network
 from torch import nn
 
@@ -17,8 +18,13 @@ def test_bad_requests_are_refused_in_one_line() -> None:
     for positions in ([3], [-1], [], [0, 7]):
         with pytest.raises(PncError, match=r"^positions R: expected blocks of the target, 0…2, found \["):
             localize_insert(task, models, settings, positions, seed=0)
-    with pytest.raises(PncError, match=r"^local models G: expected 28 pictures, found 5$"):
-        localize_insert(task, models.slice(0, 5), settings, [2], seed=0)
+    for part, said in (
+        (replace(models, of=models.of + 3), "of 28 pictures, found one of picture 30"),
+        (models.slice(0, 20), "some of pictures 20…27, found none"),
+        (replace(models.slice(0, 8), of=torch.arange(20, 28)), "some of pictures 0…19, found none"),
+    ):
+        with pytest.raises(PncError, match=f"^local models G: expected {said}$"):
+            localize_insert(task, part, settings, [2], seed=0)
     with pytest.raises(PncError, match=r"^regime rehearsal: expected samples of the target's classes"):
         localize_insert(clone_task(rehearsal=False), models, quick(regime="rehearsal"), [2], seed=0)
 

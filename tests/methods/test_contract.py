@@ -96,6 +96,17 @@ def test_a_number_that_makes_no_sense_is_refused_by_name(name: str) -> None:
                 run(name, method_task(a_regime(name)), **{key: -1.0})
 
 
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [(name, key) for name in NAMES for key, known in METHODS.get(name).settings.items() if known.annotation is float],
+)
+def test_every_number_counts(name: str, setting: str) -> None:
+    method = METHODS.get(name)
+    task = method_task("strict" if "strict" in method.regimes else "rehearsal")
+    half = {setting: method.settings[setting].default / 2}
+    assert not torch.equal(answers(run(name, task)), answers(run(name, task, **half)))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_regime_that_a_method_is_not_for_is_refused(name: str) -> None:
     for regime in set(REGIMES) - set(METHODS.get(name).regimes):

@@ -17,7 +17,8 @@ from pnc.base.images import Images
 from pnc.base.train import Schedule
 from pnc.cloning.task import CloneTask
 from pnc.methods import MethodTask
-from pnc.methods._finetune import distillation, extended
+from pnc.methods._finetune import Terms, _taught, distillation, extended
+from pnc.methods.linear_probe import Probe
 
 CONTINUAL = ["continual", "continual_kd", "continual_kd_calibrated"]
 TERMS = ["continual", "continual_kd"]
@@ -115,17 +116,20 @@ def test_the_calibrated_one_is_continual_kd_but_for_one_offset(regime: str) -> N
     assert abs(float(offset[0, 0].detach())) > 1e-3
 
 
+@pytest.mark.parametrize("classes", [CLASSES, (2,)])
+def test_the_source_teaches_on_new_pictures_alone(classes: tuple[int, ...]) -> None:
+    task = method_task("rehearsal", classes)
+    logits, labels = torch.zeros(len(X), 4 + len(classes)), torch.tensor([0, 4, 3, 4, 2, 1, 4])
+    added = _taught(task, Terms(l2_sp=0.0, lwf=0.0, temperature=2.0, kd=1.0), X, logits, labels)
+    assert ((added > 0) == (labels >= 4)).all()
+    assert (_taught(task, Terms(l2_sp=0.0, lwf=1.0, temperature=2.0), X, logits, labels) > 0).all()
+
+
 def test_without_the_source_continual_kd_is_continual() -> None:
     task = method_task("strict")
     with_kd, plain = run("continual_kd", task, kd=0.0), run("continual", task)
     assert torch.equal(answers(with_kd), answers(plain))
     assert not torch.equal(answers(run("continual_kd", task)), answers(plain))
-
-
-@pytest.mark.parametrize("name", CONTINUAL)
-def test_the_temperature_counts(name: str) -> None:
-    task = method_task("strict")
-    assert not torch.equal(answers(run(name, task)), answers(run(name, task, temperature=4.0)))
 
 
 @pytest.mark.parametrize("name", CONTINUAL)
@@ -182,6 +186,20 @@ def test_the_probe_learns_on_frozen_features() -> None:
         for part, offset in ((task.rehearsal, 0), (task.clone.samples, 4))
     ]
     assert float(torch.cat(right).double().mean()) > 0.8
+
+
+def test_the_probe_sees_features_of_mean_zero_and_deviation_one() -> None:
+    task = method_task("rehearsal")
+    probe = Probe(task.target, task.clone.source, 6)
+    features = probe.standardise(probe.embed(X))
+    assert features.shape == (7, 10 + 12)
+    torch.testing.assert_close(features.mean(0), torch.zeros(22), atol=1e-4, rtol=0)
+    deviation = features.std(0)
+    alive = deviation > 0  # a filter that is silent on all pictures stays at zero
+    assert int(alive.sum()) > 15
+    torch.testing.assert_close(deviation[alive], torch.ones(int(alive.sum())), atol=1e-3, rtol=0)
+    nn.init.normal_(probe.head.weight, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(probe(X), probe.head(features))
 
 
 def test_classes_weigh_the_same_in_the_probe() -> None:

@@ -21,7 +21,7 @@ def test_cells_are_written_as_agreed(tmp_path: Path) -> None:
     write_cells(tmp_path / "cells.csv", cells)
     assert (tmp_path / "cells.csv").read_text() == (
         "table,row,dataset,source,target,task,variant,scale,regime,metric,mean,std,seeds,paper,quoted,device,settings\n"
-        "positions,PNC R=1,digits,new,old,S,,S,strict,loss,0.6234,0.25,3,,false,a made-up machine,0123456789ab\n"
+        "positions,PNC R=1,digits,new,old,S,,S,strict,loss,0.6234,0.1,3,,false,a made-up machine,0123456789ab\n"
         'T1,"A, b",digits,new,old,S,,,,avg,,,0,97.0,true,,\n'
     )
 

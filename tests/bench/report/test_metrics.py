@@ -58,7 +58,7 @@ def test_one_line_is_all_that_a_new_metric_needs(tmp_path: Path, monkeypatch: py
     write_cells(tmp_path / "cells.csv", base)
     assert read_cells(tmp_path / "cells.csv")["metric"].tolist() == ["watts"]
     text = tables.render(base, {"T1": wanted}, title="", paper=PAPER, facts={})
-    assert "| PNC (full), strict | 100.0 ± 0.2 | – |" in text and "Watts (W): what it draws" in text
+    assert "| PNC (full), strict | 100.0 ± 0.1 | – |" in text and "Watts (W): what it draws" in text
     assert terminal.to_console(base, wanted, "digits", 80)
     assert draw(wanted, base).axes[0].get_xlabel() == "Watts (W)"
     assert is_worse(compare("digits", base, worse))

@@ -75,17 +75,17 @@ rehearsal also sees a stated part of the pictures of the target's own classes (D
 | Pre-trained | – | – | – | – | 99.0 (99.5) | – |
 | Continual | – | – | – | – | – | – |
 | PNC (w/o Local) | – | – | – | – | – | – |
-| PNC (full), strict | 94.0 ± 0.2 (96.4) | 95.0 ± 0.2 (96.4) | 96.0 ± 0.2 (96.4) | – | – | – |
-| PNC (full), rehearsal | 96.0 ± 0.2 (96.4) | 97.0 ± 0.2 (96.4) | 98.0 ± 0.2 (96.4) | – | – | – |
+| PNC (full), strict | 94.0 ± 0.1 (96.4) | 95.0 ± 0.1 (96.4) | 96.0 ± 0.1 (96.4) | – | – | – |
+| PNC (full), rehearsal | 96.0 ± 0.1 (96.4) | 97.0 ± 0.1 (96.4) | 98.0 ± 0.1 (96.4) | – | – | – |
 | Continual + KD | – | – | – | – (93.0) | – | – |
 | *ours, not in the paper* |  |  |  |  |  |  |
-| Linear probe (ceiling) | – | – | – | 95.0 ± 0.2 | 96.0 ± 0.2 | 97.0 ± 0.2 |
+| Linear probe (ceiling) | – | – | – | 95.0 ± 0.1 | 96.0 ± 0.1 | 97.0 ± 0.1 |
 
 ### Calibration
 
 |  | ECE-S | Leak-S | ECE-M | Leak-M |
 | --- | ---: | ---: | ---: | ---: |
-| PNC (full), strict | 2.5 ± 0.2 | 1.5 ± 0.2 | – | – |
+| PNC (full), strict | 2.5 ± 0.1 | 1.5 ± 0.1 | – | – |
 
 ### Package
 
@@ -99,7 +99,7 @@ rehearsal also sees a stated part of the pictures of the target's own classes (D
 |  | Avg | Loss |
 | --- | ---: | ---: |
 | PNC R=0 | – | – |
-| PNC R=2, strict | 80.0 ± 0.2 | 0.012 ± 0.001 |
+| PNC R=2, strict | 80.0 ± 0.1 | 0.012 ± 0.001 |
 
 - A note of the table's own.
 """

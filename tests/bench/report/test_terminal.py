@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from _cells import cell, frame, quoted, table_1
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -16,7 +16,7 @@ from bench.report.terminal import to_console
 
 WANTED = table_1()
 NUMBERS = [(metric, scale) for scale in "SM" for metric in ("ori", "tar", "avg")]
-WIDEST = {"mean": 100.0, "std": 99.9, "paper": 97.0}
+WIDEST = {"mean": 55.5, "std": 44.4, "paper": 97.0}  # of 100 per cent there is no spread
 
 
 def every_row(**changes: float) -> pd.DataFrame:
@@ -43,10 +43,11 @@ def test_all_six_numbers_of_every_row_are_visible(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
     header = next(line for line in text.splitlines() if "Ori-S" in line)
     assert header.split() == ["Ori-S", "Tar-S", "Avg-S", "Ori-M", "Tar-M", "Avg-M"]
-    assert text.count("100.0±99.9") == text.count("(97.0)") == len(cells)
+    assert text.count("55.5±44.4") == text.count("(97.0)") == len(cells)
     assert "…" not in text
 
 
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(st.floats(0, 100), st.one_of(st.just(np.nan), st.floats(0, 50)), st.sampled_from([np.nan, 97.0])),
@@ -83,8 +84,7 @@ def test_rows_are_grouped_by_regime_and_missing_ones_shown() -> None:
         "Pre-trained",
         "Continual",
         "PNC (w/o Local)",
-        "Linear probe",
-        "(ceiling)",
+        "Linear probe (ceiling)",
         "strict:",
         "PNC (full)",
         "rehearsal:",
@@ -155,6 +155,7 @@ def test_the_sentence_says_only_what_was_measured() -> None:
 PERCENT = st.integers(0, 1000).map(lambda tenths: tenths / 10)
 
 
+@settings(max_examples=25)
 @given(
     st.fixed_dictionaries({"strict": st.tuples(PERCENT, PERCENT)}, optional={"alone": st.tuples(PERCENT, PERCENT)})
 )
@@ -165,6 +166,7 @@ def test_the_sentence_quotes_the_cells_whatever_they_are(means: dict[str, tuple[
     assert said.endswith(".")
 
 
+@settings(max_examples=25)
 @given(st.lists(PERCENT, min_size=1, max_size=5), st.sampled_from(["avg", "ece"]))
 def test_of_other_tables_it_names_the_best_and_the_worst_row(means: list[float], metric: str) -> None:
     rows = {f"row {number}": {"method": "mine"} for number in range(len(means))}

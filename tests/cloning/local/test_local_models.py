@@ -1,13 +1,15 @@
 """G against other people's weighted ridge regression, and what it stands for."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from _tiny import images, pictures, state, tiny_network
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
@@ -117,12 +119,82 @@ def test_fitting_leaves_a_network_in_train_mode_as_it_was() -> None:
     assert torch.equal(found.theta, expected.theta)
 
 
+# Which pictures they stand for
+
+
 def test_slices_are_the_models_of_those_pictures() -> None:
     models = fit_local_models(tiny_network("source"), PIXELS, NEAR, seed=0)
     part = models.slice(2, 5)
     assert len(models) == 6 and len(part) == 3
     picture, mask = torch.tensor([0, 2]), torch.tensor([4, 4])
     assert torch.equal(part.predict(picture, mask), models.predict(picture + 2, mask))
+
+
+def numbered(of: Iterable[int]) -> LocalModels:
+    """Local models of some pictures; each one's parameters are the number of its picture."""
+    named = torch.tensor(sorted(of))
+    return LocalModels(named.float().view(-1, 1, 1).expand(-1, 17, 3).clone(), NEAR.draw(0), named)
+
+
+def pairs(models: LocalModels) -> list[tuple[int, int]]:
+    """(what ``of`` says, the picture that it was fitted on) of each model."""
+    return [(of, int(theta[0, 0])) for of, theta in zip(models.of.tolist(), models.theta, strict=True)]
+
+
+SOME = st.sets(st.integers(0, 30), min_size=1)
+
+
+@given(SOME, st.permutations(range(31)), st.integers(1, 31))
+def test_among_pictures_each_model_is_counted_by_its_picture_s_place(
+    of: set[int], order: list[int], count: int
+) -> None:
+    wanted = order[:count]
+    expected = [(place, picture) for place, picture in enumerate(wanted) if picture in of]
+    if expected:
+        assert pairs(numbered(of).among(torch.tensor(wanted))) == expected
+    else:
+        with pytest.raises(PncError, match=r"^local models G: expected some of the pictures, found none$"):
+            numbered(of).among(torch.tensor(wanted))
+
+
+@given(SOME, st.integers(0, 31), st.integers(0, 31))
+def test_a_slice_counts_from_its_first_picture(of: set[int], start: int, stop: int) -> None:
+    expected = [(picture - start, picture) for picture in sorted(of) if start <= picture < stop]
+    if expected:
+        assert pairs(numbered(of).slice(start, stop)) == expected
+    else:
+        with pytest.raises(
+            PncError, match=f"^local models G: expected some of pictures {start}…{stop - 1}, found none"
+        ):
+            numbered(of).slice(start, stop)
+
+
+@given(SOME, st.permutations(range(31)), st.integers(1, 30))
+def test_a_slice_of_those_among_is_those_among_a_slice(of: set[int], order: list[int], cut: int) -> None:
+    """D_t's training part comes first: both parts together hold all that there is."""
+    models = numbered(of).among(torch.tensor(order))
+    found = (
+        [(place + cut, picture) for place, picture in pairs(models.slice(cut, 31))] if models.of.max() >= cut else []
+    )
+    first = pairs(models.slice(0, cut)) if models.of.min() < cut else []
+    assert first + found == pairs(models)
+
+
+def test_models_fitted_around_some_pictures_are_those_of_all_among_them() -> None:
+    network, rows = tiny_network("source"), torch.tensor([1, 2, 5])
+    everywhere = fit_local_models(network, PIXELS, NEAR, seed=0)
+    own = fit_local_models(network, PIXELS[rows], NEAR, seed=0, of=rows)
+    assert everywhere.of.tolist() == [0, 1, 2, 3, 4, 5] and own.of.tolist() == [1, 2, 5]
+    expected = everywhere.among(torch.tensor([5, 2, 1]))
+    found = own.among(torch.tensor([5, 3, 2, 1]))
+    assert expected.of.tolist() == [0, 1, 2] and found.of.tolist() == [0, 2, 3]
+    torch.testing.assert_close(found.theta, expected.theta)
+    assert torch.equal(own.to("cpu").of, own.of)
+
+
+def test_every_model_needs_its_picture() -> None:
+    with pytest.raises(PncError, match=r"^pictures of the local models: expected 2, found 3$"):
+        LocalModels(torch.zeros(2, 17, 3), NEAR.draw(0), torch.tensor([0, 1, 2]))
 
 
 def test_bad_pictures_are_refused() -> None:
@@ -136,16 +208,17 @@ def test_bad_pictures_are_refused() -> None:
 
 
 def test_saved_models_come_back_bit_for_bit(tmp_path: Path) -> None:
-    models = fit_local_models(tiny_network("source"), PIXELS, NEAR, seed=0)
+    models = fit_local_models(tiny_network("source"), PIXELS, NEAR, seed=0, of=torch.arange(6) ** 2)
     models.save(tmp_path / "models.safetensors")
     loaded = LocalModels.load(tmp_path / "models.safetensors")
     assert torch.equal(loaded.theta, models.theta) and torch.equal(loaded.masks, models.masks)
+    assert loaded.of.tolist() == [0, 1, 4, 9, 16, 25]
 
 
 def test_files_that_are_no_local_models_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     write_tensors(path, {"pixels": PIXELS})
-    with pytest.raises(PncError, match=r"expected local models \(theta, masks\), found \['pixels'\]"):
+    with pytest.raises(PncError, match=r"expected local models \(theta, masks, of\), found \['pixels'\]"):
         LocalModels.load(path)
     write_text(path, "no tensors")
     with pytest.raises(PncError, match="expected a whole safetensors file"):
