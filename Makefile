@@ -6,18 +6,19 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo digits test test-faults lint types unit regression ui serve clean
-
-demo: digits
-	python -m stages.show --suite digits
+.PHONY: demo digits test test-faults lint types unit regression ui serve unlock clean
 
 # Two stages at a time, one thread each: networks this small gain nothing from a second thread.
-digits: export OMP_NUM_THREADS = 1
+FLOW := python -m flows.benchmark --workers 2
+
+# Table 1 of the digits suite.
+demo: $(VENV)/installed
+	$(FLOW) cells@T1 figures@T1
+	python -m stages.show --suite digits --table T1
+
+# All its tables and figures.
 digits: $(VENV)/installed
-	dvc repro pretrain_digits local_models_digits
-	dvc --wait-for-lock repro --single-item baseline_digits ablate_digits & other=$$!; \
-	dvc --wait-for-lock repro --single-item localize_insert_digits select_digits evaluate_digits && wait $$other
-	dvc repro tables@digits figures@digits
+	$(FLOW) tables figures
 
 test: lint types unit
 
@@ -38,7 +39,7 @@ test-faults: $(VENV)/installed
 # Recompute the digits suite and compare it with the numbers of BASE.
 BASE ?= HEAD
 regression: digits
-	pnc-regress --base $(BASE) --suite digits
+	python -m bench.regress --base $(BASE) --suite digits
 
 # Prefect's server and pages on this machine; Ctrl-C ends it.
 PORT ?= 4200
@@ -54,9 +55,13 @@ $(VENV)/installed: requirements.lock pyproject.toml
 
 # Wait for the time to run TARGETS and compare their cells with those of HEAD, e.g. CRON="0 2 * * *".
 CRON ?=
-TARGETS ?= tables@digits figures@digits
+TARGETS ?= tables figures
 serve: $(VENV)/installed
 	python -m flows.serve $(if $(CRON),--cron "$(CRON)") $(TARGETS)
+
+# After a crash: plain `dvc repro` works again. The targets above do it by themselves.
+unlock: $(VENV)/installed
+	python -m flows.unlock
 
 clean:
 	rm -rf artifacts .scratch

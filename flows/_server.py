@@ -95,6 +95,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _serve(port: int, home: Path) -> None:
     """Run the API until standard input ends."""
+    threading.Thread(target=_end_with_input, daemon=True).start()
     import uvicorn  # with Prefect's server behind it: four seconds that nobody else should wait for
     from prefect.server.api.server import create_app
 
@@ -104,7 +105,6 @@ def _serve(port: int, home: Path) -> None:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 await super().startup(sockets)
 
-    threading.Thread(target=_end_with_input, daemon=True).start()
     app = create_app(ephemeral=True, final=True)
     Api(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error")).run()
 

@@ -9,7 +9,7 @@ from bench.report.query import table
 from bench.report.sentence import sentence
 from bench.report.terminal import to_console
 from bench.work.cli import run
-from bench.work.suite import load_suite
+from bench.work.suite import TaskEntry, load_suite
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -18,7 +18,8 @@ def main(arguments: argparse.Namespace) -> None:
     wanted = table(key, suite.read(f"tables.{key}"))
     cells = read_cells(suite.at / "cells" / f"{key}.csv")
     console.print(to_console(cells, wanted, suite.dataset, console.width))
-    classes = {name: len(task["classes"]) for name, task in suite.read("tasks").items()}
+    tasks = {name: suite.entry(TaskEntry, f"tasks.{name}") for name in suite.read("tasks")}
+    classes = {name: len(task.outputs) for name, task in tasks.items()}
     console.print(f"\n{sentence(cells, wanted, classes)}", highlight=False)
     files = {"All tables": [suite.results / "TABLES.md"]}
     files["Figure"] = [suite.results / "figures" / f"{key}.{kind}" for kind in ("svg", "png")]

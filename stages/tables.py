@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,7 +13,7 @@ from bench.report.dvc_metrics import write_metrics
 from bench.report.query import tables
 from bench.report.tables import render
 from bench.work.cli import run
-from bench.work.suite import Suite, load_suite
+from bench.work.suite import Suite, TaskEntry, load_suite
 from pnc.base.files import read_json, write_json, write_text
 
 
@@ -37,7 +36,8 @@ def main(arguments: argparse.Namespace) -> None:
 def _facts(suite: Suite, cells: pd.DataFrame) -> dict[str, str]:
     networks = _names(cells, "source") | _names(cells, "target")
     archs = ", ".join(f"{name} ({suite.arch(name)})" for name in suite.read("networks") if name in networks)
-    tasks = {name: task for name, task in suite.read("tasks").items() if name in _names(cells, "task")}
+    tasks = {name: suite.entry(TaskEntry, f"tasks.{name}") for name in suite.read("tasks")}
+    tasks = {name: task for name, task in tasks.items() if name in _names(cells, "task")}
     sizes = "; ".join(f"{' and '.join(names)}: {size}" for size, names in _by_size(tasks).items())
     return {
         "Data and networks": f"{suite.dataset}; {archs}",
@@ -45,13 +45,12 @@ def _facts(suite: Suite, cells: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _by_size(tasks: Mapping[str, Any]) -> dict[str, list[str]]:
+def _by_size(tasks: Mapping[str, TaskEntry]) -> dict[str, list[str]]:
     """Tasks of the same size together, e.g. ``{"1": ["S"], "1, from 10 % of their pictures": ["S_10"]}``."""
     found: dict[str, list[str]] = {}
     for name, task in tasks.items():
-        share = task.get("share")
-        from_share = "" if share is None else f", from {100 * share:g} % of their pictures"
-        found.setdefault(f"{len(task['classes'])}{from_share}", []).append(name)
+        share = "" if task.share is None else f", from {100 * task.share:g} % of their pictures"
+        found.setdefault(f"{len(task.outputs)}{share}", []).append(name)
     return found
 
 

@@ -1,6 +1,6 @@
 """One sentence on what a table's numbers say, true whatever they are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -9,8 +9,10 @@ from bench.report.metrics import METRICS
 from bench.report.query import Table
 from bench.report.tables import records
 
-_TARGET_ALONE = {"method": ("pretrained",)}
+_ALONE = {"method": ("pretrained",)}
 _CLONE = {"method": ("pnc",), "at": ("best",)}
+_PLAIN = {"variant": ("",)}
+_SAME = ("source", "target", "task")  # in all rows that are set beside each other
 
 
 def sentence(cells: pd.DataFrame, table: Table, classes: Mapping[str, int]) -> str:
@@ -34,35 +36,36 @@ class _Clones:
         self._means: dict[tuple[str, str, str], float] = dict(zip(keys, measured["mean"], strict=True))
 
     def sentence(self, classes: Mapping[str, int]) -> str:
-        alone = [pair for row in self._rows(_TARGET_ALONE) for pair in self._pairs(row)]
-        chosen = [pair for row in self._rows(_CLONE | {"variant": ("",)}) for pair in self._pairs(row)]
-        if not alone or not chosen:
-            return ""
-        row, regime = chosen[0]
-        variants = [other for other in self._rows(_CLONE) if other not in self._rows({"variant": ("",)})]
-        number = classes.get(self._selected[row]["task"][0], 0)
-        new = f"{number} new one{'s' * (number != 1)}" if number else "the new ones"
-        which = ", ".join(filter(None, (f"{regime} {row}".strip(), self._column)))
-        parts = [
-            f"{which[0].upper()}{which[1:]}: {self._text(row, regime, 'ori')} on the target's own classes, where the "
-            f"target alone has {self._text(*alone[0], 'ori')}, and {self._text(row, regime, 'tar')} on {new}",
-            *(
-                f"{other}: {self._both(*pair)}"
-                for other in variants
-                for pair in self._pairs(other)
-                if pair[1] == regime
-            ),
-            *(f"with {pair[1]}: {self._both(*pair)}" for pair in self._pairs(row) if pair[1] not in ("", regime)),
-        ]
-        return "; ".join(parts) + "."
+        for row, regime in (pair for row in self._rows(_CLONE | _PLAIN) for pair in self._pairs(row)):
+            same = {key: self._selected[row][key] for key in _SAME}
+            for alone, none in (pair for other in self._rows(_ALONE | same) for pair in self._pairs(other, ("ori",))):
+                number = classes.get(same["task"][0], 0)
+                new = f"{number} new one{'s' * (number != 1)}" if number else "the new ones"
+                which = ", ".join(filter(None, (f"{regime} {row}".strip(), self._column)))
+                first = (
+                    f"{which[0].upper()}{which[1:]}: {self._text(row, regime, 'ori')} on the target's own classes, "
+                    f"where the target alone has {self._text(alone, none, 'ori')}, and "
+                    f"{self._text(row, regime, 'tar')} on {new}"
+                )
+                return "; ".join([first, *self._others(row, regime, same)]) + "."
+        return ""
+
+    def _others(self, row: str, regime: str, same: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+        """Other variants in the same regime, then the same row in other regimes."""
+        for other in self._rows(_CLONE | same):
+            if other not in self._rows(_PLAIN) and (other, regime) in self._pairs(other):
+                yield f"{other}: {self._both(other, regime)}"
+        for _, other in self._pairs(row):
+            if other != regime:
+                yield f"{f'with {other}' if other else 'in no regime'}: {self._both(row, other)}"
 
     def _rows(self, wanted: Mapping[str, tuple[str, ...]]) -> list[str]:
         return [row for row, own in self._selected.items() if wanted.items() <= own.items()]
 
-    def _pairs(self, row: str) -> list[tuple[str, str]]:
-        """The row with each regime that it has both numbers in."""
-        both = [regime for regime in REGIMES if {(row, regime, "ori"), (row, regime, "tar")} <= self._means.keys()]
-        return [(row, regime) for regime in both]
+    def _pairs(self, row: str, metrics: Sequence[str] = ("ori", "tar")) -> list[tuple[str, str]]:
+        """The row with each regime that it has these numbers in."""
+        keys = {regime: {(row, regime, metric) for metric in metrics} for regime in REGIMES}
+        return [(row, regime) for regime, wanted in keys.items() if wanted <= self._means.keys()]
 
     def _both(self, row: str, regime: str) -> str:
         return f"{self._text(row, regime, 'ori')} and {self._text(row, regime, 'tar')}"

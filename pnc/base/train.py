@@ -128,8 +128,10 @@ def _plainly(optimiser: torch.optim.Optimizer) -> None:
 
 def _optimiser(groups: Groups, schedule: Schedule) -> torch.optim.Optimizer:
     # As for a step: this attribute says what the wrapper shall call without asking the compiler.
-    plain = inspect.unwrap(torch.optim.Optimizer.add_param_group)
-    plain.__dict__.setdefault("__dynamo_disable", plain)
+    own = torch.optim.Optimizer
+    for wrapper in (own.add_param_group, own.state_dict, own.load_state_dict):
+        method = inspect.unwrap(wrapper)
+        method.__dict__.setdefault("__dynamo_disable", method)
     listed = list(groups)
     plain = [group for group in listed if not isinstance(group, dict)]
     scaled = [{"scale": 1.0, **group} for group in listed if isinstance(group, dict)]

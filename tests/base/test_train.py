@@ -1,6 +1,8 @@
 """The one training loop: what it minimises, at which rate, and that a killed run ends as if it had not been."""
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from _paths import ROOT
 from _tiny import images, same_bits, tiny_network
 from torch import Tensor, nn
 
@@ -97,6 +100,69 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path: Path, calls:
     left = math.ceil(len(PICTURES) / schedule.batch) * (schedule.epochs - calls // 3)
     resumed, found = trained(checkpoint, schedule, wrap=lambda loss: killed_after(left, loss))
     assert same_bits(resumed, undisturbed) and found == expected
+
+
+# Trains with and without checkpoints, then with torch's own optimisers, under the same rates.
+WITHOUT_THE_COMPILER = """
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+from pnc.base.batches import batches
+from pnc.base.seeds import generator
+from pnc.base.train import Checkpoint, Schedule, fit
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
+
+def loss(module):
+    return lambda indices, draws: module(torch.eye(8, 3)[indices]).square().mean()
+
+def bits(module):
+    return torch.cat([parameter.detach().flatten() for parameter in module.parameters()]).numpy().tobytes()
+
+def groups(module):
+    return [{"params": module[0].parameters(), "scale": 3.0}, *module[2].parameters()]
+
+found, path = {}, Path(sys.argv[1])
+for name in ("adam", "sgd"):
+    schedule = Schedule(3, 8, 0.1, weight_decay=0.01, optimiser=name)
+    ours, checkpoint = network(), Checkpoint(path / name, seconds=0)
+    fit(ours, groups(ours), loss(ours), 8, schedule, seed=0, label="ours")
+    for _ in range(2):  # the second goes on from where the first has ended
+        again = network()
+        fit(again, groups(again), loss(again), 8, schedule, seed=0, label="ours", checkpoint=checkpoint)
+        assert bits(again) == bits(ours)
+    found[name] = schedule, bits(ours)
+assert "torch._dynamo" not in sys.modules
+
+for name, (schedule, expected) in found.items():
+    plain = network()
+    parts = [{"params": plain[0].parameters(), "scale": 3.0}, {"params": plain[2].parameters(), "scale": 1.0}]
+    if name == "adam":
+        optimiser = torch.optim.AdamW(parts, lr=0.1, weight_decay=0.01)
+    else:
+        optimiser = torch.optim.SGD(parts, lr=0.1, weight_decay=0.01, momentum=0.9, nesterov=True)
+    for epoch in range(3):
+        draws = generator(0, "ours", "epoch", epoch)
+        (indices,) = batches(8, 8, draws)
+        for group in optimiser.param_groups:
+            group["lr"] = 0.1 * group["scale"] * schedule.rate((epoch + 0.5) / 3)
+        optimiser.zero_grad()
+        loss(plain)(indices, draws).backward()
+        optimiser.step()
+    assert bits(plain) == expected, name
+assert "torch._dynamo" in sys.modules
+"""
+
+
+def test_steps_are_the_optimisers_own_without_torchs_compiler(tmp_path: Path) -> None:
+    """Loading the compiler takes seconds, in every process of the benchmark."""
+    command = [sys.executable, "-c", WITHOUT_THE_COMPILER, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:

@@ -272,33 +272,43 @@ def coloured(each: int) -> Images:
     return Images(greys.contiguous(), torch.arange(2).repeat_interleave(each), ("a", "b"))
 
 
-def watched(monkeypatch: pytest.MonkeyPatch, change: str = "perturb") -> list[Tensor]:
-    """The greys of every batch's pictures from now on, before they are changed."""
+def watched(monkeypatch: pytest.MonkeyPatch, change: str, size: int) -> list[Tensor]:
+    """The greys of every batch of ``size`` pictures from now on, before ``change`` makes inputs of them."""
     seen: list[Tensor] = []
     original = getattr(module, change)
 
     def watching(x: Tensor, *others: Any) -> Tensor:
-        seen.append((x[:, 0, 0, 0] * 255).round().long())
+        if len(x) == size:
+            seen.append((x[:, 0, 0, 0] * 255).round().long())
         return original(x, *others)
 
     monkeypatch.setattr(module, change, watching)
     return seen
 
 
-def test_more_samples_than_inputs_are_all_used_sooner_or_later(monkeypatch: pytest.MonkeyPatch) -> None:
+each_kind_of_inputs = pytest.mark.parametrize(("inputs", "change"), [("wide", "widen"), ("neighbourhood", "perturb")])
+
+
+@each_kind_of_inputs
+def test_more_samples_than_inputs_are_all_used_sooner_or_later(
+    inputs: str, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task = replace(clone_task(), samples=coloured(40))
-    seen = watched(monkeypatch)
-    learned(task, quick(inputs_per_epoch=16, schedule=Schedule(12, 16, 1e-3)), [2])
+    seen = watched(monkeypatch, change, 16)
+    learned(task, quick(inputs=inputs, inputs_per_epoch=16, schedule=Schedule(12, 16, 1e-3)), [2])
     training = torch.cat(seen[:12])
     assert len(training) == 12 * 16
     assert len(training.unique()) > 65  # of 80; 72.9 are expected
     assert all(len(batch.unique()) == 16 for batch in training.split(16))
 
 
-def test_fewer_samples_than_inputs_are_used_equally_often(monkeypatch: pytest.MonkeyPatch) -> None:
+@each_kind_of_inputs
+def test_fewer_samples_than_inputs_are_used_equally_often(
+    inputs: str, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task = replace(clone_task(), samples=coloured(4))
-    seen = watched(monkeypatch)
-    learned(task, quick(), [2])
+    seen = watched(monkeypatch, change, 32)
+    learned(task, quick(inputs=inputs), [2])
     assert torch.bincount(seen[0]).tolist() == [4] * 8
 
 
@@ -306,16 +316,18 @@ def every_other(models: LocalModels) -> LocalModels:
     return replace(models, theta=models.theta[::2], of=models.of[::2])
 
 
-@pytest.mark.parametrize(("inputs", "batches"), [("wide", 4), ("neighbourhood", 8)])
+@each_kind_of_inputs
 def test_local_models_of_a_part_of_the_pictures_count_around_that_part_alone(
-    inputs: str, batches: int, monkeypatch: pytest.MonkeyPatch
+    inputs: str, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Widened pictures need none: they are made from all."""
-    task, settings = replace(clone_task(), samples=coloured(10)), quick(inputs=inputs, held_out_inputs=32)
-    near, widened = watched(monkeypatch), watched(monkeypatch, "widen")
-    localize_insert(task, every_other(local_models(task, settings)), settings, [2, 1], seed=0)
-    assert torch.cat(near[:batches]).unique().tolist() == list(range(0, 20, 2))
-    assert torch.cat(widened).unique().tolist()[:20] == list(range(20))
+    task, settings = replace(clone_task(), samples=coloured(10)), quick(inputs=inputs)
+    models = every_other(local_models(task, settings))
+    to_insert, to_localise = watched(monkeypatch, change, 32), watched(monkeypatch, "perturb", 8)
+    localize_insert(task, models, settings, [2, 1], seed=0)
+    near = list(range(0, 20, 2))
+    assert torch.cat(to_localise[:4]).unique().tolist() == near
+    assert torch.cat(to_insert[:4]).unique().tolist() == (near if inputs == "neighbourhood" else list(range(20)))
 
 
 def test_a_part_of_the_local_models_answers_as_all_of_them_do() -> None:

@@ -149,7 +149,7 @@ def test_a_new_table_needs_no_program(tmp_path: Path) -> None:
 # Means over seeds, and over names
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     st.dictionaries(
         st.tuples(st.sampled_from(["continual", "linear_probe", "pretrained"]), st.sampled_from("SM")),

@@ -152,6 +152,19 @@ def test_the_sentence_says_only_what_was_measured() -> None:
     )
 
 
+def test_only_rows_of_the_same_target_are_set_beside_each_other() -> None:
+    rows = {
+        "CNN alone": {"method": "pretrained", "target": "cnn"},
+        "Pre-trained": {"method": "pretrained", "target": "old"},
+        "PNC (full)": {"method": "pnc", "at": "best", "target": "old"},
+        "PNC (w/o Local)": {"method": "pnc", "variant": "unmasked", "at": "best", "target": "cnn"},
+    }
+    cells = clones(alone=(99.6, 98.9), strict=(96.1, 96.3), unmasked=(1.0, 2.0))
+    other = frame(*cells.to_dict("records"), cell("ori", 12.3, row="CNN alone", regime="", scale="M"))
+    said = sentence(other, table_1(rows=rows), CLASSES)
+    assert "the target alone has 99.6 %, and 96.3 % on 3 new ones." in said
+
+
 PERCENT = st.integers(0, 1000).map(lambda tenths: tenths / 10)
 
 
