@@ -5,15 +5,23 @@ started by hand there too.
 """
 
 import argparse
+import os
 import sys
+import threading
+
+import psutil
 
 from flows._server import server
 from pnc.base.errors import PncError, bad
 
+INTERRUPTED = 130
+_END_SECONDS = 4.0
+
 
 def main(arguments: argparse.Namespace) -> None:
     with server() as ready:
-        from prefect.schedules import Cron  # Prefect reads its settings when it is imported
+        from prefect.runner import Runner  # Prefect reads its settings when it is imported
+        from prefect.schedules import Cron
 
         from flows._graph import read_graph
         from flows._nightly import nightly
@@ -25,7 +33,20 @@ def main(arguments: argparse.Namespace) -> None:
             raise bad("--cron", expected='a schedule like "0 2 * * *"', found=repr(arguments.cron)) from None
         ready()
         parameters = {"targets": arguments.targets, "base": arguments.base, "workers": arguments.workers}
+        Runner.handle_sigterm = _end
         nightly.serve("nightly", schedule=schedule, parameters=parameters)
+
+
+def _end(*_: object) -> None:
+    """End a run that goes on, then this, which takes Prefect for ever if its server has gone."""
+    runs = [child for child in psutil.Process().children() if "flows._server" not in child.cmdline()]
+    for run in runs:
+        run.terminate()
+    psutil.wait_procs(runs, _END_SECONDS)
+    last = threading.Timer(_END_SECONDS, os._exit, [INTERRUPTED])
+    last.daemon = True
+    last.start()
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
@@ -40,4 +61,4 @@ if __name__ == "__main__":
         print(f"{parser.prog}: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

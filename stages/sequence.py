@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Iterator
 
+from torch import nn
+
 from bench.work.cli import run
 from bench.work.measure import Record, write_scores
 from bench.work.store import Store, class_names, of_names
@@ -33,7 +35,8 @@ def main(arguments: argparse.Namespace) -> None:
 def _measured(store: Store, entry: SequenceEntry, arguments: argparse.Namespace, seed: int) -> Iterator[Record]:
     """A record for each step and metric; ``acc_mean`` is the mean of the averages after each step."""
     target, _ = store.network(entry.target, arguments.seeds, seed)
-    names, averages, cloned = [class_names(target)], list[float](), target
+    names, averages = [class_names(target)], list[float]()
+    cloned: nn.Module = target
     for number, step in enumerate(entry.steps, start=1):
         source_name, task = _parts(step)
         source, _ = store.network(source_name, arguments.seeds, seed)

@@ -38,7 +38,7 @@ def _facts(suite: Suite, cells: pd.DataFrame) -> dict[str, str]:
     archs = ", ".join(f"{name} ({suite.arch(name)})" for name in suite.read("networks") if name in networks)
     tasks = {name: suite.entry(TaskEntry, f"tasks.{name}") for name in suite.read("tasks")}
     tasks = {name: task for name, task in tasks.items() if name in _names(cells, "task")}
-    sizes = "; ".join(f"{' and '.join(names)}: {size}" for size, names in _by_size(tasks).items())
+    sizes = "; ".join(f"{', '.join(names)}: {size}" for size, names in _by_size(tasks).items())
     return {
         "Data and networks": f"{suite.dataset}; {archs}",
         "Tasks": f"how many of the source's classes are cloned: {sizes}" if sizes else "",

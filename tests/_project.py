@@ -1,4 +1,4 @@
-"""A working copy of this project with a suite of seconds, run by DVC's real commands."""
+"""A working copy of this project with a suite of seconds, for stages on their own and for DVC's real commands."""
 
 import json
 import os
@@ -7,21 +7,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import getitem
 from pathlib import Path
 from typing import Any
 
+import _fresh
 import yaml
 from _paths import ROOT
 
-FOLDERS = ("flows", "paper", "pnc", "stages")
+FOLDERS = ("bench", "flows", "paper", "pnc", "stages", "suites")
 FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
-METHODS = {"continual": "", "direct_ensemble_calibrated": "strict"}
 REPRO = ("-m", "dvc", "--wait-for-lock", "repro")
-EVERYTHING = ("tables@digits", "figures@digits")
+EVERYTHING = ("tables", "figures")
 HALF_A_LOCK = "Unable to read RWLock-file '.dvc/tmp/rwlock'"
 OUTCOMES = {
     "Ran": r"^Running stage '(.+)':$",
@@ -29,6 +29,7 @@ OUTCOMES = {
     "Restored": r"^Stage '(.+)' is cached - skipping run, checking out outputs",
     "Failed": r"ERROR: failed to reproduce '(.+?)'",
 }
+Params = dict[str, Any]
 
 
 class Command(subprocess.Popen[str]):
@@ -75,6 +76,11 @@ class Project:
         """Exit status and output of ``python ARGUMENTS``."""
         return self.start(*arguments, **options).ended()
 
+    def stage(self, name: str, **arguments: object) -> _fresh.Ended:
+        """``python -m stages.NAME --ARGUMENTS`` without DVC."""
+        words = [word for option, value in arguments.items() for word in (f"--{option}", str(value))]
+        return _fresh.python(self.folder, f"stages.{name}", *words, environment=self.environment())
+
     def repro(self, *targets: str) -> dict[str, str]:
         """What ``dvc repro TARGETS`` did with each stage. AssertionError with its output if it failed.
 
@@ -86,6 +92,18 @@ class Project:
             status, output = self.python(*REPRO, *targets)
         assert status == 0, output
         return outcomes(output)
+
+    def git(self, *arguments: str) -> str:
+        command = ["git", "-c", "user.name=Nobody", "-c", "user.email=nobody@localhost", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment(), check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+    def commit(self, message: str) -> None:
+        """All files, in git."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
 
     def environment(self) -> dict[str, str]:
         """One thread, this interpreter's ``python``, and no settings or caches of the user's own."""
@@ -104,15 +122,24 @@ class Project:
 
     # Its files
 
+    def params(self) -> Params:
+        values: Params = yaml.safe_load((self.folder / "params.yaml").read_text())
+        return values
+
     def set(self, place: str, value: Any) -> None:
-        """Change a parameter of the suite: ``set("clone.keep", 0.5)``."""
+        """Change a parameter, or add one: ``set("clone.keep", 0.5)``."""
         *outer, last = place.split(".")
 
-        def changed(params: dict[str, Any]) -> dict[str, Any]:
-            reduce(getitem, outer, params["suites"]["digits"])[last] = value
+        def changed(params: Params) -> Params:
+            reduce(getitem, outer, params)[last] = value
             return params
 
-        _rewrite(self.folder / "params.yaml", changed)
+        self.rewrite("params.yaml", changed)
+
+    def rewrite(self, name: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+        """Change a YAML file's values."""
+        path = self.folder / name
+        path.write_text(yaml.safe_dump(change(yaml.safe_load(path.read_text())), sort_keys=False))
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace a text that stands once in a file."""
@@ -120,6 +147,10 @@ class Project:
         before = path.read_text()
         assert before.count(old) == 1, f"{name}: {old!r} stands {before.count(old)} times"
         path.write_text(before.replace(old, new))
+
+    def append(self, name: str, line: str = "# A remark.") -> None:
+        with open(self.folder / name, "a") as opened:
+            opened.write(f"{line}\n")
 
     def lock(self) -> dict[str, Any]:
         """The stages of dvc.lock."""
@@ -140,14 +171,18 @@ class Project:
         found = (path for top in tops for path in sorted((self.folder / top).rglob("*")) if path.is_file())
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in found}
 
-    def state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """What a run leaves behind: DVC's hashes of everything, artefacts, results and checkpoints.
+    def made(self) -> dict[str, bytes]:
+        """What stages have written: artefacts, results and checkpoints.
 
-        Files that were never finished (``.part``) are in nobody's way.
+        Files that were never finished (``.part``) and locks are in nobody's way.
         """
         checkpoints = {name: content for name, content in self.files(".scratch").items() if name.endswith(".pt")}
-        made = self.files("artifacts", "results/digits").items()
-        return self.lock(), checkpoints | {name: content for name, content in made if not name.endswith(".part")}
+        made = self.files("artifacts", "results").items()
+        return checkpoints | {name: content for name, content in made if not name.endswith(".part")}
+
+    def state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """What a run leaves behind: DVC's hashes of everything, and ``made``."""
+        return self.lock(), self.made()
 
     def forget(self, *stages: str) -> None:
         """Take back what these stages made, as if they had never run: outputs, cached bytes, DVC's records."""
@@ -157,7 +192,7 @@ class Project:
                     cached.unlink(missing_ok=True)
                 remove(self.folder / out["path"])
         kept = {name: entry for name, entry in self.lock().items() if name not in stages}
-        _rewrite(self.folder / "dvc.lock", lambda lock: lock | {"stages": kept})
+        self.rewrite("dvc.lock", lambda lock: lock | {"stages": kept})
         remove(self.folder / ".dvc" / "cache" / "runs")
 
     def cached(self, out: dict[str, Any]) -> Iterator[Path]:
@@ -171,24 +206,61 @@ class Project:
         return self.folder / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
 
 
-def lay_out(folder: Path) -> Project:
-    """The sources of this working tree, committed, with the stages of one small suite: 'digits' at scale S.
+def lay_out(folder: Path, change: Callable[[Params], Params] | None = None, *, save_often: bool = False) -> Project:
+    """The sources of this working tree, committed, with the digits suite changed by ``change`` (default: ``small``).
 
-    Training is saved after every epoch, so that there is something to go on from.
+    ``save_often``: training is saved after every epoch, so that there is something to go on from.
     """
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / ".dvc").mkdir()
     for name in FILES:
         shutil.copy2(ROOT / name, folder / name)
-    _rewrite(folder / "params.yaml", _small_suite)
-    _rewrite(folder / "dvc.yaml", _digits_alone)
     project = Project(folder)
-    project.edit("pnc/train.py", "seconds: float = 15.0", "seconds: float = 0.0")
-    for command in ("init -b main", "add .", "-c user.name=Nobody -c user.email=nobody@localhost commit -m Clone"):
-        quiet = {"check": True, "stdout": subprocess.DEVNULL}
-        subprocess.run(["git", *command.split()], cwd=folder, env=project.environment(), **quiet)
+    project.rewrite("params.yaml", change or small)
+    if save_often:
+        project.edit("pnc/base/train.py", "seconds: float = 15.0", "seconds: float = 0.0")
+    project.git("init", "--quiet", "--initial-branch", "main")
+    project.commit("Clone")
     return project
+
+
+def small(params: Params) -> Params:
+    """One pair, one task, one regime, two positions, one seed, two baselines and two tables: seconds of training."""
+    recipe = {"schedule": {"epochs": 3, "batch": 128, "lr": 0.004}, "augmentation": {"crop": 2, "flip": False}}
+    pair = {"source": ["new"], "target": ["old"], "task": ["S"]}
+    tables = {name: params["tables"][name] for name in ("T1", "positions")}
+    for table in tables.values():
+        table["columns"] = {"S": {"task": "S"}}
+    return params | {
+        "seeds": ["0"],
+        "samples": {"share": 0.2, "held_out": 0.2},
+        "networks": {name: params["networks"][name] | {"width": 0.25, "recipe": recipe} for name in ("old", "new")},
+        "sources": ["new"],
+        "tasks": {"S": {"classes": [0]}},
+        "local_models": {"ridge": 0.001, "neighbourhood": {"grid": 4, "masks": 24}},
+        "clone": {
+            "inputs_per_epoch": 256,
+            "schedule": {"epochs": 3, "batch": 64, "lr": 0.003},
+            "start_inputs": 64,
+            "held_out_inputs": 64,
+            "views": 1,
+        },
+        "finetune": {"epochs": 2, "batch": 64, "lr": 0.001},
+        "methods": {
+            "untrained": {"direct_ensemble_calibrated": {"regime": "strict", "settings": {"q": 0.96}}},
+            "continual": {"continual": {"regime": "strict", "settings": {"schedule": {"epochs": 2, "batch": 64}}}},
+        },
+        "grids": {name: dict.fromkeys(grid, []) for name, grid in params["grids"].items()}
+        | {
+            "main": {**pair, "regime": ["strict"], "R": [2, 1]},
+            "unmasked": {**pair, "regime": ["strict"], "variant": ["unmasked"]},
+            "baselines": {**pair, "method": ["untrained", "continual"]},
+        },
+        "sequences": {},
+        "tables": tables,
+        "figures": list(tables),
+    }
 
 
 def outcomes(output: str) -> dict[str, str]:
@@ -202,28 +274,3 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _rewrite(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    path.write_text(yaml.safe_dump(change(yaml.safe_load(path.read_text())), sort_keys=False))
-
-
-def _small_suite(params: dict[str, Any]) -> dict[str, Any]:
-    suite = params["suites"]["digits"]
-    for role in ("source", "target"):
-        suite["networks"][role]["width"] = 0.25
-    suite["pretrain"] |= {"epochs": 3, "batch": 128}
-    suite["samples"]["share"] = 0.2
-    suite["local_models"]["neighbourhood"]["masks"] = 24
-    suite["clone"] |= {"inputs_per_epoch": 256, "schedule": {"epochs": 3, "batch": 64, "lr": 0.003}}
-    suite["finetune"]["epochs"] = 2
-    small = {"scales": {"S": [0]}, "regimes": ["strict"], "positions": [2, 1], "seeds": ["0"]}
-    return params | {"suites": {"digits": suite | small | {"methods": METHODS}}}
-
-
-def _digits_alone(graph: dict[str, Any]) -> dict[str, Any]:
-    stages = {name: stage for name, stage in graph["stages"].items() if "digits" in stage["matrix"]["suite"]}
-    for stage in stages.values():
-        stage["matrix"] |= {"suite": ["digits"]} | ({"scale": ["S"]} if "scale" in stage["matrix"] else {})
-    stages["baseline_digits"]["matrix"]["method"] = list(METHODS)
-    return graph | {"stages": stages}

@@ -1,17 +1,19 @@
 """One sentence on what a table's numbers say, true whatever they are."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from bench.report.labels import REGIMES, label
 from bench.report.metrics import METRICS
-from bench.report.query import Table
-from bench.report.tables import records
+from bench.report.query import Selection, Table
+from bench.report.tables import heading, records
 
-_ALONE = {"method": ("pretrained",)}
-_CLONE = {"method": ("pnc",), "at": ("best",)}
-_PLAIN = {"variant": ("",)}
+Pair = tuple[str, str]  # row and regime
+_ALONE: Selection = {"method": ("pretrained",)}
+_CLONE: Selection = {"method": ("pnc",), "at": ("best",)}
+_PLAIN: Selection = {"variant": ("",)}
 _SAME = ("source", "target", "task")  # in all rows that are set beside each other
 
 
@@ -36,33 +38,42 @@ class _Clones:
         self._means: dict[tuple[str, str, str], float] = dict(zip(keys, measured["mean"], strict=True))
 
     def sentence(self, classes: Mapping[str, int]) -> str:
-        for row, regime in (pair for row in self._rows(_CLONE | _PLAIN) for pair in self._pairs(row)):
-            same = {key: self._selected[row][key] for key in _SAME}
-            for alone, none in (pair for other in self._rows(_ALONE | same) for pair in self._pairs(other, ("ori",))):
-                number = classes.get(same["task"][0], 0)
-                new = f"{number} new one{'s' * (number != 1)}" if number else "the new ones"
-                which = ", ".join(filter(None, (f"{regime} {row}".strip(), self._column)))
-                first = (
-                    f"{which[0].upper()}{which[1:]}: {self._text(row, regime, 'ori')} on the target's own classes, "
-                    f"where the target alone has {self._text(alone, none, 'ori')}, and "
-                    f"{self._text(row, regime, 'tar')} on {new}"
-                )
-                return "; ".join([first, *self._others(row, regime, same)]) + "."
-        return ""
+        """Of the first clone beside which the target alone was measured; empty without one."""
+        found = next(self._beside(), None)
+        if found is None:
+            return ""
+        (row, regime), (alone, none) = found
+        number = classes.get(self._selected[row]["task"][0], 0)
+        new = f"{number} new one{'s' * (number != 1)}" if number else "the new ones"
+        which = ", ".join(filter(None, (f"{regime} {row}".strip(), self._column)))
+        first = (
+            f"{which[0].upper()}{which[1:]}: {self._text(row, regime, 'ori')} on the target's own classes, where the "
+            f"target alone has {self._text(alone, none, 'ori')}, and {self._text(row, regime, 'tar')} on {new}"
+        )
+        return "; ".join([first, *self._others(row, regime)]) + "."
 
-    def _others(self, row: str, regime: str, same: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    def _beside(self) -> Iterator[tuple[Pair, Pair]]:
+        """Clones and the target alone, each as row and regime."""
+        for row in self._rows(_CLONE | _PLAIN):
+            for alone in self._rows(_ALONE | self._same(row)):
+                yield from itertools.product(self._pairs(row), self._pairs(alone, ("ori",)))
+
+    def _others(self, row: str, regime: str) -> Iterator[str]:
         """Other variants in the same regime, then the same row in other regimes."""
-        for other in self._rows(_CLONE | same):
+        for other in self._rows(_CLONE | self._same(row)):
             if other not in self._rows(_PLAIN) and (other, regime) in self._pairs(other):
                 yield f"{other}: {self._both(other, regime)}"
-        for _, other in self._pairs(row):
-            if other != regime:
-                yield f"{f'with {other}' if other else 'in no regime'}: {self._both(row, other)}"
+        for _, another in self._pairs(row):
+            if another != regime:
+                yield f"with {another or 'neither'}: {self._both(row, another)}"
 
-    def _rows(self, wanted: Mapping[str, tuple[str, ...]]) -> list[str]:
+    def _same(self, row: str) -> Selection:
+        return {key: self._selected[row][key] for key in _SAME}
+
+    def _rows(self, wanted: Selection) -> list[str]:
         return [row for row, own in self._selected.items() if wanted.items() <= own.items()]
 
-    def _pairs(self, row: str, metrics: Sequence[str] = ("ori", "tar")) -> list[tuple[str, str]]:
+    def _pairs(self, row: str, metrics: Sequence[str] = ("ori", "tar")) -> list[Pair]:
         """The row with each regime that it has these numbers in."""
         keys = {regime: {(row, regime, metric) for metric in metrics} for regime in REGIMES}
         return [(row, regime) for regime, wanted in keys.items() if wanted <= self._means.keys()]
@@ -84,5 +95,5 @@ def _extremes(measured: pd.DataFrame, table: Table, column: str) -> str:
                 f"{label(cell['row'], cell['regime'])} ({known.text(cell['mean'])})"
                 for cell in (ordered[0], ordered[-1])
             )
-            return f"{known.heading}-{column}".removesuffix("-") + f": best {best}, worst {worst}."
+            return f"{heading(metric, column)}: best {best}, worst {worst}."
     return ""

@@ -46,12 +46,14 @@ def text(cell: Mapping[Any, Any]) -> str:
 
 
 def columns_of(table: Table, metrics: Sequence[str]) -> dict[tuple[str, str], str]:
-    """Headings such as "Ori-S" by column and metric."""
-    return {
-        (column, metric): f"{METRICS[metric].heading}-{column}".removesuffix("-")
-        for column in table.columns
-        for metric in metrics
-    }
+    """Headings by column and metric."""
+    return {(column, metric): heading(metric, column) for column in table.columns for metric in metrics}
+
+
+def heading(metric: str, column: str) -> str:
+    """E.g. "Ori-S", "Ori, s = 50", or "Ori" in a column without a name."""
+    name = METRICS[metric].heading
+    return f"{name}{', ' if ' ' in column else '-'}{column}" if column else name
 
 
 def rows_of(table: Table, cells: pd.DataFrame) -> list[str]:
@@ -90,11 +92,11 @@ def _facts(cells: pd.DataFrame, tables: Mapping[str, Table], given: Mapping[str,
 def _sections(cells: pd.DataFrame, table: Table, papers: set[str]) -> list[str]:
     """Every section with its heading, then the table's notes."""
     parts = []
-    for number, (heading, metrics) in enumerate(table.metrics.items()):
+    for number, (section, metrics) in enumerate(table.metrics.items()):
         found = cells[cells["metric"].isin(metrics)]
         rows = [row for row in rows_of(table, cells) if number == 0 or row in set(found["row"])]
         if rows:
-            parts += [f"### {heading}" if heading else "", _grid(found, table, rows, metrics, papers)]
+            parts += [f"### {section}" if section else "", _grid(found, table, rows, metrics, papers)]
     return [*parts, "\n".join(f"- {note}" for note in table.notes)]
 
 

@@ -1,5 +1,6 @@
 """One table for the terminal, narrow enough for 80 columns: all of its numbers."""
 
+import math
 from collections.abc import Mapping
 
 import pandas as pd
@@ -17,32 +18,40 @@ _NARROWEST = 16  # of the column with the rows' titles, which are folded to fit
 _GAP = 1
 
 Texts = dict[tuple[str, str, str, str], str]  # by row, regime, column and metric
+Header = dict[tuple[str, str], str]  # by column and metric
 
 
 def to_console(cells: pd.DataFrame, table: Table, dataset: str, width: int) -> Group:
     """The first section of ``table``, one group of rows per regime; the paper's number stands below ours.
 
-    Where the numbers are too wide for ``width`` columns their spreads are left out.
+    Where the numbers are too wide for ``width`` columns their spreads are left out, and where they still are, several
+    grids stand below each other.
     """
     shown = cells[cells["metric"].isin(table.first_metrics)]
     header = columns_of(table, table.first_metrics)
     texts, what = _texts(shown), "mean±std"
-    if _width(texts, header) > width:
-        texts, what = _texts(shown.assign(std=float("nan"))), "mean"
+    if len(_blocks(texts, header, width)) > 1:
+        means = _texts(shown.assign(std=math.nan))
+        if len(_blocks(means, header, width)) == 1:
+            texts, what = means, "mean"
     paper = ", below it (the paper's number)" if shown["paper"].notna().any() else ""
     title = f"{table.title} on {dataset}: {_units(table)}{what} of {seeds_text(shown)}{paper}"
+    groups = {regime: _group(table, shown, regime) for regime in REGIMES}
+    return Group(Text(title), *(_grid(groups, texts, block) for block in _blocks(texts, header, width)))
+
+
+def _grid(groups: Mapping[str, list[str]], texts: Texts, header: Header) -> Grid:
     grid = Grid(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     grid.add_column("", min_width=_NARROWEST)
     for heading in header.values():
         grid.add_column(Text(heading), justify="right", no_wrap=True)
-    for regime in REGIMES:
-        rows = _group(table, shown, regime)
+    for regime, rows in groups.items():
         if rows and regime:
             grid.add_section()
             grid.add_row(Text(f"{regime}:", style="italic"))
         for row in rows:
             grid.add_row(Text(row), *(texts.get((row, regime, *column), MISSING) for column in header))
-    return Group(Text(title), grid)
+    return grid
 
 
 def _group(table: Table, cells: pd.DataFrame, regime: str) -> list[str]:
@@ -59,13 +68,17 @@ def _texts(cells: pd.DataFrame) -> Texts:
     return dict(zip(keys, numbers, strict=True))
 
 
-def _width(texts: Texts, header: Mapping[tuple[str, str], str]) -> int:
-    """Of the whole grid, with its first column as narrow as can be."""
+def _blocks(texts: Texts, header: Header, width: int) -> list[Header]:
+    """The columns, in as many blocks as it takes for each to fit beside the narrowest column of titles."""
     widest = {column: len(heading) for column, heading in header.items()}
-    for (_, _, *column), found in texts.items():
-        key = (column[0], column[1])
-        widest[key] = max(widest[key], *map(len, found.split("\n")))
-    return _NARROWEST + sum(_GAP + each for each in widest.values())
+    for (_, _, scale, metric), found in texts.items():
+        widest[scale, metric] = max(widest[scale, metric], *map(len, found.split("\n")))
+    blocks: list[Header] = [{}]
+    for column, heading in header.items():
+        if blocks[-1] and _NARROWEST + sum(_GAP + widest[each] for each in (*blocks[-1], column)) > width:
+            blocks.append({})
+        blocks[-1][column] = heading
+    return blocks
 
 
 def _units(table: Table) -> str:

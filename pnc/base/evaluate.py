@@ -42,8 +42,8 @@ def scores(classifier: Classifier, *groups: Images) -> dict[str, float]:
     Raises PncError without two groups that have pictures.
     """
     if len(groups) < 2 or not all(map(len, groups)):
-        found = " and ".join(str(len(group)) for group in groups) or "none"
-        raise bad("pictures to evaluate", expected="old and new classes", found=found)
+        counts = " and ".join(str(len(group)) for group in groups) or "none"
+        raise bad("pictures to evaluate", expected="old and new classes", found=counts)
     logits, labels, offset = [], [], 0
     for index, group in enumerate(groups):
         logits.append(predict(classifier.new if index else classifier.old, group.pixels))

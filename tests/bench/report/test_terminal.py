@@ -105,6 +105,15 @@ def test_of_too_many_columns_the_spreads_are_left_out() -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_what_is_too_wide_even_so_stands_in_several_grids() -> None:
+    metrics = [f"acc{group}" for group in range(1, 14)]
+    wanted = table_1(metrics={"": metrics}, columns={"": {"task": "S"}})
+    text = printed(frame(*(cell(metric, 87.5, scale="", paper=96.4) for metric in metrics)), wanted=wanted)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("87.5±0.1") == text.count("(96.4)") == len(metrics)
+    assert text.count("PNC (full)") == 3
+
+
 # The sentence
 
 CLASSES = {"S": 1, "M": 3}
