@@ -18,7 +18,7 @@ import _fresh
 import yaml
 from _paths import ROOT
 
-FOLDERS = ("bench", "flows", "paper", "pnc", "stages", "suites")
+FOLDERS = ("bench", "flows", "paper", "pnc", "stages")
 FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
 REPRO = ("-m", "dvc", "--wait-for-lock", "repro")
 EVERYTHING = ("tables", "figures")
@@ -209,6 +209,7 @@ class Project:
 def lay_out(folder: Path, change: Callable[[Params], Params] | None = None, *, save_often: bool = False) -> Project:
     """The sources of this working tree, committed, with the digits suite changed by ``change`` (default: ``small``).
 
+    The other suites are left out: DVC would read their hundreds of stages in every command.
     ``save_often``: training is saved after every epoch, so that there is something to go on from.
     """
     for name in FOLDERS:

@@ -67,7 +67,9 @@ _ALL = (
     Metric("package_bytes", "kB", "kB", "size of {M, R, A, F_c}, in 1000 bytes", -1, divisor=1000, relative=0.05),
     Metric("export_bytes", "Export kB", "kB", "size of the standalone export", -1, divisor=1000, relative=0.05),
     Metric("params_m", "M params", "M params", "parameters, in millions", -1, high=1000, relative=0.05),
-    Metric("extra_params", "Extra params", "×", "parameters added, as a multiple", -1, shown=2, relative=0.05),
+    Metric(
+        "extra_params", "Extra params", "×", "parameters added, as a multiple", -1, high=100, shown=2, relative=0.05
+    ),
     Metric("added_macs_m", "M MACs", "M MACs", "multiply-accumulates added, in millions", -1, relative=0.05),
     Metric("recoverable", "Recoverable", "", "1 if the target can be had back", high=1, whole=True),
     Metric("locality", "Locality", "", "Sim of a class with itself less others", low=-2, high=2, shown=2, floor=0.02),

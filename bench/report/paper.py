@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.report.metrics import METRICS as KNOWN
 from bench.report.rows import read_rows
 from pnc.base.errors import bad
 
@@ -32,7 +33,6 @@ METRICS: dict[str, tuple[str, ...]] = {
     "S5": ("source_acc", *_ACCURACIES),
     "S6": ("recoverable", "extra_params", "avg"),
 }
-_LARGEST = {"params_m": 1000, "recoverable": 1, "extra_params": 10}  # every other metric is a percentage
 
 OLD_CLASSES = {"mnist": 5, "cifar10": 5, "cifar100": 50, "tinyimagenet": 100}
 CLONED_SHARE = {"S": 0.2, "M": 0.6}
@@ -162,7 +162,7 @@ def _cells(folder: Path, table: str) -> list[dict[str, str | float]]:
         first = seen.setdefault(tuple(texts[name] for name in (*IDENTITY, "metric")), where)
         if first != where:
             raise bad(where, expected="a cell of its own", found=f"that of {first} again")
-        number = _number(texts["value"], _LARGEST.get(texts["metric"], 100), f"{where}, value")
+        number = _number(texts["value"], KNOWN[texts["metric"]].high, f"{where}, value")
         cells.append({**texts, "value": number})
     return cells
 
@@ -173,7 +173,7 @@ def _check_known(texts: dict[str, str], where: str, known: dict[str, tuple[str, 
             raise bad(f"{where}, {name}", expected=f"one of {choices}", found=repr(texts[name]))
 
 
-def _number(text: str, largest: int, where: str, kind: type[int] | type[float] = float) -> float:
+def _number(text: str, largest: float, where: str, kind: type[int] | type[float] = float) -> float:
     try:
         number = kind(text)
     except ValueError:

@@ -2,8 +2,9 @@
 
 import os
 import shlex
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,10 @@ def project(finished: Finished, tmp_path: Path) -> Project:
 
 @contextmanager
 def opened(project: Project) -> Iterator[Any]:
-    """DVC's view of a project."""
-    with patch.dict(os.environ, project.environment()), Repo(str(project.folder)) as repo:
+    """DVC's view of a project, inside its folder."""
+    environment = patch.dict(os.environ, project.environment())
+    with environment, chdir(project.folder), warnings.catch_warnings(), Repo() as repo:
+        warnings.filterwarnings("ignore", message="_NoneStep.value", category=DeprecationWarning)  # its own graph's
         yield repo
 
 

@@ -1,0 +1,98 @@
+"""A project's stages as DVC reads them from dvc.yaml and params.yaml."""
+
+import os
+import shlex
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import networkx as nx
+from dvc.dependency import ParamsDependency
+from dvc.repo import Repo
+
+MADE = ("artifacts", "results")  # what stages write; all else is in git
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage; paths are from the project's folder."""
+
+    name: str  # as in dvc.lock, behind "suites/NAME/dvc.yaml:" if it is another suite's
+    command: str
+    working: Path  # where it runs
+    needs: tuple[Path, ...]
+    params: Mapping[Path, tuple[str, ...]]  # keys that it depends on, by file
+    outs: tuple[Path, ...]
+    in_git: tuple[Path, ...]  # those of ``outs`` that DVC's cache does not have
+    upstream: frozenset[str]
+
+    @property
+    def kind(self) -> str:
+        """``X`` of its ``python -m stages.X``."""
+        python, flag, module, *_ = shlex.split(self.command)
+        package, _, name = module.partition(".")
+        assert (python, flag, package) == ("python", "-m", "stages")
+        return name
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        words = shlex.split(self.command)[3:]
+        return {name.removeprefix("--"): value for name, value in zip(words[::2], words[1::2], strict=True)}
+
+    @property
+    def item(self) -> tuple[str, ...]:
+        """Its arguments' values."""
+        return tuple(self.arguments.values())
+
+    @property
+    def code(self) -> tuple[Path, ...]:
+        """What it needs and no stage makes."""
+        return tuple(path for path in self.needs if path.parts[0] not in MADE)
+
+    @property
+    def made(self) -> tuple[Path, ...]:
+        """What it needs and stages make."""
+        return tuple(path for path in self.needs if path.parts[0] in MADE)
+
+
+Graph = dict[str, Stage]
+
+
+@contextmanager
+def opened(folder: Path, environment: Mapping[str, str]) -> Iterator[Any]:
+    """DVC's view of a project, inside its folder."""
+    with patch.dict(os.environ, environment), chdir(folder), warnings.catch_warnings(), Repo() as repo:
+        warnings.filterwarnings("ignore", message="_NoneStep.value", category=DeprecationWarning)  # its own graph's
+        yield repo
+
+
+def read(repo: Any) -> Graph:
+    """All stages, each behind those that it needs."""
+    edges = repo.index.graph
+    found: Graph = {}
+    for stage in reversed(list(nx.topological_sort(edges))):
+        parameters = [each for each in stage.deps if isinstance(each, ParamsDependency)]
+        found[stage.addressing] = Stage(
+            name=stage.addressing,
+            command=stage.cmd,
+            working=Path(stage.wdir).relative_to(repo.root_dir),
+            needs=tuple(Path(each.def_path) for each in stage.deps if each not in parameters),
+            params={Path(each.def_path): tuple(each.params) for each in parameters},
+            outs=tuple(Path(each.def_path) for each in stage.outs),
+            in_git=tuple(Path(each.def_path) for each in stage.outs if not each.use_cache),
+            upstream=frozenset(used.addressing for used in edges.successors(stage)),
+        )
+    return found
+
+
+def downstream(graph: Graph, names: set[str]) -> set[str]:
+    """The stages that need one of ``names``, directly or not."""
+    found: set[str] = set()
+    for stage in graph.values():  # upstream first
+        if stage.upstream & (names | found):
+            found.add(stage.name)
+    return found
