@@ -6,6 +6,7 @@ started by hand there too.
 
 import argparse
 import os
+import signal
 import sys
 import threading
 
@@ -55,6 +56,8 @@ if __name__ == "__main__":
     parser.add_argument("--cron", metavar="SCHEDULE", help='when, in UTC, for example "0 2 * * *" (default: by hand)')
     parser.add_argument("--base", default="HEAD", help="git revision to compare with (default: HEAD)")
     parser.add_argument("--workers", type=int, metavar="N", help="stages at once (default: one for each core)")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     try:
         main(parser.parse_args())
     except PncError as error:

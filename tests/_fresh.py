@@ -10,20 +10,23 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 PRELOADED = ["numpy", "pandas", "rich.console", "safetensors.torch", "scipy.optimize", "torch", "yaml"]
 ROOMS = ("pnc", "bench", "stages", "flows")
+NOTHING: dict[str, list[str]] = {"imported": [], "opened": [], "read": []}
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A program that is through: what it printed, the project's files that it imported, the parameters it read."""
+    """A program that is through. What it used is not known of one that was killed."""
 
     status: int
     output: str
     errors: str
-    imported: frozenset[Path]
-    read: frozenset[str]
+    imported: frozenset[Path]  # the project's files
+    opened: frozenset[Path]  # files of the project that it read or wrote, modules aside
+    read: frozenset[str]  # keys of params.yaml
 
 
 def python(folder: Path, module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
@@ -37,9 +40,10 @@ def python(folder: Path, module: str, *arguments: str, environment: Mapping[str,
         process.start()
         process.join()
         said = [(logs / stream).read_text() for stream in ("output", "errors")]
-        used = json.loads((logs / "used").read_text()) if (logs / "used").exists() else {"imported": (), "read": ()}
+        used = json.loads((logs / "used").read_text()) if (logs / "used").exists() else NOTHING
     assert process.exitcode is not None
-    return Ended(process.exitcode, *said, frozenset(map(Path, used["imported"])), frozenset(used["read"]))
+    files = (frozenset(map(Path, used[how])) for how in ("imported", "opened"))
+    return Ended(process.exitcode, *said, *files, read=frozenset(used["read"]))
 
 
 def _run(folder: Path, command: list[str], logs: Path, environment: dict[str, str]) -> None:
@@ -47,26 +51,52 @@ def _run(folder: Path, command: list[str], logs: Path, environment: dict[str, st
 
     assert not any(name.partition(".")[0] in ROOMS for name in sys.modules)
     for stream, descriptor in (("output", 1), ("errors", 2)):
-        opened = os.open(logs / stream, os.O_WRONLY | os.O_CREAT)
-        os.dup2(opened, descriptor)
+        os.dup2(os.open(logs / stream, os.O_WRONLY | os.O_CREAT), descriptor)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     torch.set_num_threads(1)
+    opened = _watch()
     sys.argv = command
     try:
         runpy.run_module(command[0], run_name="__main__", alter_sys=True)
     finally:
-        (logs / "used").write_text(json.dumps(_used(folder, command[0])))
+        (logs / "used").write_text(json.dumps(_used(folder, command[0], opened)))
 
 
-def _used(folder: Path, program: str) -> dict[str, list[str]]:
-    """Files of the project that were imported, beside the program itself, and the keys of params.yaml it asked for."""
-    files = {Path(*program.split(".")).with_suffix(".py")}
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if file and Path(file).is_relative_to(folder):
-            files.add(Path(file).relative_to(folder))
+def _watch() -> set[str]:
+    """The names of all files that are opened from now on."""
+    import safetensors
+
+    opened: set[str] = set()
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str):
+            opened.add(arguments[0])
+
+    def safe_open(path: str | Path, *others: Any, **more: Any) -> Any:
+        opened.add(str(path))  # not Python that opens it
+        return original(path, *others, **more)
+
+    original, safetensors.safe_open = safetensors.safe_open, safe_open  # type: ignore[misc,assignment]
+    sys.addaudithook(hear)
+    return opened
+
+
+def _used(folder: Path, program: str, opened: set[str]) -> dict[str, list[str]]:
+    modules = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
     suite = sys.modules.get("bench.work.suite")
-    return {"imported": sorted(map(str, files)), "read": sorted(suite.READ) if suite else []}
+    own = str(Path(*program.split(".")).with_suffix(".py"))
+    data = [name for name in opened if not name.endswith((".py", ".pyc"))]
+    return {
+        "imported": [own, *_within(folder, modules)],
+        "opened": _within(folder, data),
+        "read": sorted(suite.READ) if suite else [],
+    }
+
+
+def _within(folder: Path, names: list[str]) -> list[str]:
+    """Those in ``folder``, from there."""
+    paths = {Path(os.path.abspath(name)) for name in names if name}
+    return sorted(str(path.relative_to(folder)) for path in paths if path.is_relative_to(folder))

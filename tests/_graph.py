@@ -39,14 +39,14 @@ class Stage:
         return name
 
     @property
-    def arguments(self) -> dict[str, str]:
-        words = shlex.split(self.command)[3:]
-        return {name.removeprefix("--"): value for name, value in zip(words[::2], words[1::2], strict=True)}
+    def words(self) -> list[str]:
+        """What follows that."""
+        return shlex.split(self.command)[3:]
 
     @property
-    def item(self) -> tuple[str, ...]:
-        """Its arguments' values."""
-        return tuple(self.arguments.values())
+    def arguments(self) -> dict[str, str]:
+        pairs = zip(self.words[::2], self.words[1::2], strict=True)
+        return {name.removeprefix("--"): value for name, value in pairs}
 
     @property
     def code(self) -> tuple[Path, ...]:

@@ -252,7 +252,7 @@ def small(params: Params) -> Params:
             "untrained": {"direct_ensemble_calibrated": {"regime": "strict", "settings": {"q": 0.96}}},
             "continual": {"continual": {"regime": "strict", "settings": {"schedule": {"epochs": 2, "batch": 64}}}},
         },
-        "grids": {name: dict.fromkeys(grid, []) for name, grid in params["grids"].items()}
+        "grids": {name: {key: [] for key in grid} for name, grid in params["grids"].items()}
         | {
             "main": {**pair, "regime": ["strict"], "R": [2, 1]},
             "unmasked": {**pair, "regime": ["strict"], "variant": ["unmasked"]},
