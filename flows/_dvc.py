@@ -12,21 +12,24 @@ from typing import Any
 
 from dvc.cli import main as dvc
 from dvc.dvcfile import Lockfile
+from dvc.stage import run as stage_run
+from dvc.stage.exceptions import StageCmdFailedError
 from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml
 
+from flows import _warm
 from flows.unlock import opened
 from pnc.base.files import write_text
 
 _HEAD = "schema: '2.0'\nstages:\n"
-_dump_all = Lockfile.dump_stages
+_dump_all, _run_any = Lockfile.dump_stages, stage_run._run
 
 
 def serve() -> None:
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     _redirect(os.devnull, os.O_RDONLY, 0)  # stages shall not read the requests
-    Lockfile.dump_stages = _dump
+    Lockfile.dump_stages, stage_run._run = _dump, _run
     with opened():  # the last such process may have been killed as it wrote DVC's list of busy paths
         pass
     for request in requests:
@@ -54,13 +57,22 @@ def _dump(self: Lockfile, stages: list[Any], **options: Any) -> None:
     if not text.startswith(_HEAD) or len(re.findall(r"^\S", text, re.MULTILINE)) != 2:
         return _dump_all(self, stages, **options)
     for stage in stages:
-        entry = dumps_yaml({"stages": to_lockfile(stage, **options)}).partition("\n")[2]
+        # By way of JSON: values that params.yaml names once and uses twice (&, *) would become anchors here.
+        written = json.loads(json.dumps(to_lockfile(stage, **options)))
+        entry = dumps_yaml({"stages": written}).partition("\n")[2]
         name = entry.partition("\n")[0]
         found = re.search(rf"^{re.escape(name)}\n(?:    .*\n|\n)*", text, re.MULTILINE)
         text = text[: found.start()] + entry + text[found.end() :] if found else text + entry
     if text != before:
         write_text(path, text)
         self.repo.scm_context.track_file(self.relpath)
+
+
+def _run(executable: str | None, command: str, **options: Any) -> None:
+    if not _warm.is_stage(command):
+        return _run_any(executable, command, **options)
+    if status := _warm.run(command, str(options["cwd"]), options["env"]):
+        raise StageCmdFailedError(command, status)
 
 
 if __name__ == "__main__":

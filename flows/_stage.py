@@ -112,7 +112,8 @@ class _Process:
     """DVC (flows._dvc) in a session of its own, with a stage at a time below it."""
 
     def __init__(self, environment: Mapping[str, str], errors: int) -> None:
-        command, pipe = [sys.executable, "-m", "flows._dvc"], subprocess.PIPE
+        # Not as the main module: processes that this one forks would import it again.
+        command, pipe = [sys.executable, "-c", "from flows._dvc import serve; serve()"], subprocess.PIPE
         self._process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=errors, env=environment, text=True, start_new_session=True
         )

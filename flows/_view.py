@@ -55,7 +55,7 @@ class View:
         self._live.stop()
         for why, count in Counter(row.message for row in self.rows if row.outcome is Outcome.SKIPPED).items():
             self._say(Outcome.SKIPPED, " " * 11, f"{count} stage{'s' * (count > 1)}", f"({why})")
-        self._console.print(f"{self.totals()} in {_clock(self._began)}", highlight=False)
+        self._console.print(f"{self.totals()} in {_clock(self._began)}", highlight=False, soft_wrap=True)
 
     def totals(self) -> str:
         """For example ``3 Ran, 12 Cached``."""

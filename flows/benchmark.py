@@ -11,6 +11,8 @@ import signal
 import sys
 from types import FrameType
 
+from rich.console import Console
+
 from flows._graph import read_graph
 from flows._server import server
 from pnc.base.errors import PncError, bad
@@ -24,13 +26,15 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.scheduler:
         _check(arguments.scheduler, arguments.runner)
     with server() as ready:  # starts while the graph is read
-        graph = read_graph(arguments.targets)
+        with Console().status("Reading the graph"):
+            graph = read_graph(arguments.targets)
         if all(stage.clean for stage in graph.values()):  # importing Prefect and telling it takes as long again
             print(f"{len(graph)} Cached")
             return 0
-        from flows._flow import cores, run  # Prefect reads its settings when it is imported
+        with Console().status("Starting Prefect"):
+            from flows._flow import cores, run  # it reads its settings when it is imported
 
-        ready()
+            ready()
         workers = arguments.workers or cores()
         state = run(graph, arguments.targets, arguments.runner, workers, arguments.scheduler)
     if state.is_cancelled():

@@ -34,16 +34,20 @@ def main(arguments: argparse.Namespace) -> None:
             raise bad("--cron", expected='a schedule like "0 2 * * *"', found=repr(arguments.cron)) from None
         ready()
         parameters = {"targets": arguments.targets, "base": arguments.base, "workers": arguments.workers}
-        Runner.handle_sigterm = _end
+        Runner.handle_sigterm = _end  # type: ignore[method-assign, assignment]
         nightly.serve("nightly", schedule=schedule, parameters=parameters)
 
 
 def _end(*_: object) -> None:
     """End a run that goes on, then this, which takes Prefect for ever if its server has gone."""
-    runs = [child for child in psutil.Process().children() if "flows._server" not in child.cmdline()]
-    for run in runs:
-        run.terminate()
-    psutil.wait_procs(runs, _END_SECONDS)
+    runs = psutil.Process().children()
+    for run in list(runs):
+        if run.status() == psutil.STATUS_ZOMBIE or "flows._server" in run.cmdline():
+            runs.remove(run)
+        else:
+            run.terminate()
+    for run in psutil.wait_procs(runs, _END_SECONDS)[1]:
+        run.kill()
     last = threading.Timer(_END_SECONDS, os._exit, [INTERRUPTED])
     last.daemon = True
     last.start()

@@ -5,6 +5,7 @@ full disk while it was written), and where a process id lives on in another prog
 """
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from dvc.repo import Repo, lock_repo
 
 from pnc.base.errors import PncError
 
+logging.getLogger("dvc.progress").setLevel(logging.CRITICAL)  # no bars: the terminal has flows._view
 _CLOCKS_SECONDS = 2.0  # how far those of files and of processes may be apart
 
 

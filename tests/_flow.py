@@ -95,6 +95,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     """With PREFECT_API_URL, at which a server answers."""
     with patch.dict(os.environ, {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}):
         os.environ.pop("PREFECT_API_URL", None)
-        with server() as api:
-            api.ready()
+        with server() as ready:
+            ready()
             yield dict(os.environ)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 PRELOADED = ["numpy", "pandas", "rich.console", "safetensors.torch", "scipy.optimize", "torch", "yaml"]
+PRELOADED += ["matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"]
 ROOMS = ("pnc", "bench", "stages", "flows")
 NOTHING: dict[str, list[str]] = {"imported": [], "opened": [], "read": []}
 
@@ -85,7 +86,7 @@ def _watch() -> set[str]:
 
 
 def _used(folder: Path, program: str, opened: set[str]) -> dict[str, list[str]]:
-    modules = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
+    modules = [module.__file__ or "" for name, module in list(sys.modules.items()) if name.partition(".")[0] in ROOMS]
     suite = sys.modules.get("bench.work.suite")
     own = str(Path(*program.split(".")).with_suffix(".py"))
     data = [name for name in opened if not name.endswith((".py", ".pyc"))]
@@ -98,5 +99,5 @@ def _used(folder: Path, program: str, opened: set[str]) -> dict[str, list[str]]:
 
 def _within(folder: Path, names: list[str]) -> list[str]:
     """Those in ``folder``, from there."""
-    paths = {Path(os.path.abspath(name)) for name in names if name}
+    paths = {Path(folder, name) for name in names if name}
     return sorted(str(path.relative_to(folder)) for path in paths if path.is_relative_to(folder))

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -30,30 +31,30 @@ class Stage:
     in_git: tuple[Path, ...]  # those of ``outs`` that DVC's cache does not have
     upstream: frozenset[str]
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """``X`` of its ``python -m stages.X``."""
-        python, flag, module, *_ = shlex.split(self.command)
+        python, flag, module, *_ = self.command.split()
         package, _, name = module.partition(".")
         assert (python, flag, package) == ("python", "-m", "stages")
         return name
 
-    @property
+    @cached_property
     def words(self) -> list[str]:
         """What follows that."""
         return shlex.split(self.command)[3:]
 
-    @property
+    @cached_property
     def arguments(self) -> dict[str, str]:
         pairs = zip(self.words[::2], self.words[1::2], strict=True)
         return {name.removeprefix("--"): value for name, value in pairs}
 
-    @property
+    @cached_property
     def code(self) -> tuple[Path, ...]:
         """What it needs and no stage makes."""
         return tuple(path for path in self.needs if path.parts[0] not in MADE)
 
-    @property
+    @cached_property
     def made(self) -> tuple[Path, ...]:
         """What it needs and stages make."""
         return tuple(path for path in self.needs if path.parts[0] in MADE)
@@ -95,4 +96,13 @@ def downstream(graph: Graph, names: set[str]) -> set[str]:
     for stage in graph.values():  # upstream first
         if stage.upstream & (names | found):
             found.add(stage.name)
+    return found
+
+
+def upstream(graph: Graph, names: set[str]) -> set[str]:
+    """The stages that one of ``names`` needs, directly or not."""
+    found: set[str] = set()
+    for stage in reversed(graph.values()):
+        if stage.name in names | found:
+            found |= stage.upstream
     return found

@@ -230,13 +230,15 @@ def small(params: Params) -> Params:
     """One pair, one task, one regime, two positions, one seed, two baselines and two tables: seconds of training."""
     recipe = {"schedule": {"epochs": 3, "batch": 128, "lr": 0.004}, "augmentation": {"crop": 2, "flip": False}}
     pair = {"source": ["new"], "target": ["old"], "task": ["S"]}
-    tables = {name: params["tables"][name] for name in ("T1", "positions")}
-    for table in tables.values():
-        table["columns"] = {"S": {"task": "S"}}
+    where = {"where": {"source": "new", "target": "old"}, "columns": {"S": {"task": "S"}}}
+    best = {"method": "pnc", "at": "best"}
     return params | {
         "seeds": ["0"],
         "samples": {"share": 0.2, "held_out": 0.2},
-        "networks": {name: params["networks"][name] | {"width": 0.25, "recipe": recipe} for name in ("old", "new")},
+        "networks": {
+            "old": {"arch": "lenet5", "width": 0.25, "classes": "0-4", "recipe": recipe},
+            "new": {"arch": "lenet5", "width": 0.25, "classes": "5-9", "recipe": recipe},
+        },
         "sources": ["new"],
         "tasks": {"S": {"classes": [0]}},
         "local_models": {"ridge": 0.001, "neighbourhood": {"grid": 4, "masks": 24}},
@@ -248,6 +250,7 @@ def small(params: Params) -> Params:
             "views": 1,
         },
         "finetune": {"epochs": 2, "batch": 64, "lr": 0.001},
+        "variants": {"unmasked": {"clone": {"keep": 1.0}, "finetune": True}},
         "methods": {
             "untrained": {"direct_ensemble_calibrated": {"regime": "strict", "settings": {"q": 0.96}}},
             "continual": {"continual": {"regime": "strict", "settings": {"schedule": {"epochs": 2, "batch": 64}}}},
@@ -259,8 +262,31 @@ def small(params: Params) -> Params:
             "baselines": {**pair, "method": ["untrained", "continual"]},
         },
         "sequences": {},
-        "tables": tables,
-        "figures": list(tables),
+        "tables": {
+            "T1": {
+                "title": "Table 1",
+                "scores": "main",
+                "figure": "rows",
+                **where,
+                "rows": {
+                    "Continual": {"method": "continual"},
+                    "PNC (w/o Local)": {"variant": "unmasked", **best},
+                    "PNC (full)": best,
+                    "Direct Ensemble (calibrated)": {"method": "direct_ensemble_calibrated"},
+                },
+                "metrics": {"": ["ori", "tar", "avg"]},
+            },
+            "positions": {
+                "title": "Every position R",
+                "scores": "main",
+                "figure": "positions",
+                **where,
+                "rows": {f"PNC R={R}": {"method": "pnc", "at": str(R)} for R in (1, 2)},
+                "metrics": {"": ["ori", "tar", "avg", "loss"]},
+            },
+        },
+        "figures": ["T1", "positions"],
+        "resources": {},
     }
 
 

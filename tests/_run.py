@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from _fresh import Ended, python
 from _graph import Graph, Stage, opened, read
@@ -37,19 +36,20 @@ def run(project: Project, stage: Stage) -> Ended:
 
 
 def everything(params: Params) -> Params:
-    """The small suite with every kind of stage, both regimes, every method, every kind of figure, a variant with
-    local models of its own, and a task with more pictures than there are local models for."""
-    values = small(params)
-    pair = {"source": ["new"], "target": ["old"], "regime": ["strict"]}
-    brief = {"schedule": {"epochs": 2, "batch": 64}}
+    """The small suite with every kind of stage, every method and every kind of figure; a variant with local models of
+    its own; and a task in the other regime, with more pictures than there are local models for."""
+    values, brief = small(params), {"schedule": {"epochs": 2, "batch": 64}}
+    pair = {"source": ["new"], "target": ["old"]}
+    cautious = {"function": "direct_ensemble_calibrated", "regime": "strict", "settings": {"q": 0.9}}
+    best = {"method": "pnc", "at": "best"}
     values["tasks"]["more"] = {"classes": [2, 1], "share": 0.5}
-    values["variants"] = {
+    values["variants"] |= {
         "chosen": {},
-        "unmasked": {"clone": {"keep": 1.0}, "finetune": True},
+        "whole": {"finetune": True},
         "kernel": {"clone": {"neighbourhood": {"kernel": "literal"}}, "positions": [2]},
     }
     values["methods"] = {
-        "untrained": {"pretrained": {}, "direct_ensemble": {}, "cautious": calibrated("direct_ensemble_calibrated")},
+        "untrained": {"pretrained": {}, "direct_ensemble": {}, "cautious": cautious},
         "joint": {"joint": {}, "joint_sampled": {"regime": "rehearsal"}},
         "continual": {
             "continual": {"regime": "strict", "settings": brief},
@@ -58,21 +58,34 @@ def everything(params: Params) -> Params:
             "continual_kd_calibrated": {"regime": "strict", "settings": brief | {"q": 0.9}},
         },
     }
-    values["grids"]["main"]["regime"] = ["strict", "rehearsal"]
     values["grids"] |= {
-        "readings": {**pair, "task": ["S"], "variant": ["kernel"]},
-        "tasks": {**pair, "task": ["more"], "variant": ["chosen"]},
-        "steps": {**pair, "task": ["S"], "variant": ["chosen"]},
+        "readings": {**pair, "task": ["S"], "regime": ["strict"], "variant": ["kernel"]},
+        "rest": {**pair, "task": ["more"], "regime": ["rehearsal"], "variant": ["whole"]},
+        "steps": {**pair, "task": ["S"], "regime": ["strict"], "variant": ["chosen"]},
         "baselines": {**pair, "task": ["S"], "method": list(values["methods"])},
     }
     values["sequences"] = {"s1": {"target": "old", "steps": ["new/S"]}}
-    kept = {**params["tables"]["kept"], "scores": "main", "x": {"keep = 0.3": 0.3, "keep = 1": 1.0}}
-    kept["rows"] = {"keep = 0.3": {}, "keep = 1": {"variant": "unmasked"}}
-    steps = {**params["tables"]["T3"], "rows": {"after 1 class": {"at": "1"}}}
-    more = {**params["tables"]["S4"], "rows": {"1": {"task": "S"}, "2": {"task": "more"}}}
-    values["figures"] = [*values["figures"], "kept"]
-    return values | {"tables": values["tables"] | {"kept": kept, "T3": steps, "S4": more}}
-
-
-def calibrated(function: str) -> dict[str, Any]:
-    return {"function": function, "regime": "strict", "settings": {"q": 0.9, "rest_weight": 0.5}}
+    values["tables"]["T1"]["columns"]["more"] = {"task": "more"}
+    values["tables"]["T1"]["rows"] |= {
+        "Pre-trained": {"method": "pretrained"},
+        "Cautious": {"method": "cautious"},
+        "PNC-F (full)": {"method": "pnc_f", "at": "best"},
+    }
+    values["tables"]["kept"] = {
+        "title": "The kept fraction",
+        "scores": "main",
+        "figure": "curve",
+        "where": {"source": "new", "target": "old", "task": "S", **best},
+        "rows": {"keep = 0.3": {}, "keep = 1": {"variant": "unmasked"}},
+        "x": {"keep = 0.3": 0.3, "keep = 1": 1.0},
+        "metrics": {"": ["avg"]},
+    }
+    values["tables"]["T3"] = {
+        "title": "Table 3",
+        "scores": "sequences",
+        "where": {"source": "new", "target": "old", "task": "s1", "method": "pnc"},
+        "rows": {"after 1 class": {"at": "1"}},
+        "metrics": {"": ["ori", "tar", "acc_final", "acc_mean"]},
+    }
+    values["figures"] = ["positions", "kept"]
+    return values

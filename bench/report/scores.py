@@ -40,7 +40,7 @@ def read_scores(files: Iterable[Path]) -> pd.DataFrame:
         key = tuple(record[name] for name in (*KEY, "seed"))
         if key in first:
             where = f"{record['file']}, {_shown(record)}"
-            raise bad(where, expected="a new score", found=f"one of {first[key]} again")
+            raise bad(where, expected="a new score", found=f"one of {first[key]} again (a leftover?)")
         first[key] = record["file"]
     return pd.DataFrame(records, columns=[*SCORE, "settings", "made", "file"])
 

@@ -1,6 +1,5 @@
 """What the flow is made of: DVC's graph as data, the lines of a stage, what they mean, DVC's list of busy paths."""
 
-import io
 import json
 import os
 import subprocess
@@ -8,14 +7,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
-from rich.console import Console
+from _paths import ROOT
 
 from flows._graph import read_graph
 from flows._lines import Lines
-from flows._locks import mend
 from flows._stage import Outcome, judge
-from flows._summary import Row, show, totals
+from flows.unlock import opened
 from pnc.base.errors import PncError
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # in DVC
@@ -107,6 +106,22 @@ def test_what_another_run_is_writing_is_not_clean(project: Path) -> None:
     assert read_graph(["c"])["c"].clean
 
 
+def test_stages_of_a_suite_have_short_names_and_dvc_s_addresses(project: Path) -> None:
+    Path("suites/toy").mkdir(parents=True)
+    Path("suites/toy/dvc.yaml").write_text(
+        "stages: {e: {matrix: {x: [1, 2]}, wdir: ../.., cmd: 'cp a e-${item.x}', deps: [a], outs: ['e-${item.x}']}}"
+    )
+    expected = {"a", "toy:e@1"}
+    for target in ("toy:e@1", "suites/toy/dvc.yaml:e@1", "e-1"):
+        graph = read_graph([target])
+        assert set(graph) == expected
+        assert graph["toy:e@1"].address == "suites/toy/dvc.yaml:e@1"
+        assert graph["toy:e@1"].upstream == ("a",)
+    assert set(read_graph(["toy:e"])) == {"a", "toy:e@1", "toy:e@2"}
+    with pytest.raises(PncError, match=r"^target: expected .*\(.*toy:e@1.*\), found 'toy:e@3'$"):
+        read_graph(["toy:e@3"])
+
+
 def test_an_unknown_target_is_refused_naming_near_ones(project: Path) -> None:
     with pytest.raises(PncError, match=r"^target: expected a stage, .*\(.*b@x.*\), found 'b@xx'$"):
         read_graph(["b@xx"])
@@ -121,39 +136,30 @@ def test_a_broken_graph_is_refused_in_one_line(project: Path) -> None:
 # Lines
 
 
-def lines_of(text: bytes) -> tuple[list[str], list[str]]:
-    """What is said, and what the lines are, when ``text`` comes byte by byte."""
+def lines_of(text: bytes) -> tuple[list[str], list[str], list[str]]:
+    """What is said, what the lines are, and what is shown meanwhile, when ``text`` comes byte by byte."""
     said: list[str] = []
-    with tempfile.TemporaryFile() as file:
-        lines = Lines(file.fileno(), said.append, bar_seconds=0)
-        for byte in text:
-            os.write(file.fileno(), bytes([byte]))
+    shown: list[str] = []
+    with tempfile.TemporaryFile(buffering=0) as file, open(file.fileno(), "rb", buffering=0, closefd=False) as read:
+        lines = Lines(read, said.append)
+        for position, byte in enumerate(text):
+            os.pwrite(file.fileno(), bytes([byte]), position)
             lines.read()
+            shown.append(lines.current)
         lines.read(last=True)
-    return said, list(lines)
+    return said, list(lines), shown
 
 
 def test_lines_come_whole_and_once() -> None:
-    said, lines = lines_of("one\n\ntwo é\nlast".encode())
+    said, lines, shown = lines_of("one\n\ntwo é\nlast".encode())
     assert said == lines == ["one", "two é", "last"]
+    assert shown[-6:] == ["two é", "two é", "l", "la", "las", "last"]
 
 
-def test_a_bar_is_said_as_it_redraws_itself_and_kept_as_its_last_state() -> None:
-    said, lines = lines_of(b"\r 1/3\r 2/3\r 3/3\ndone\n")
-    assert lines == [" 3/3", "done"]
-    assert [line for line in said if "1/3" in line] and said[-2:] == [" 3/3", "done"]
-
-
-def test_a_bar_is_said_every_few_seconds_only() -> None:
-    said: list[str] = []
-    with tempfile.TemporaryFile() as file:
-        lines = Lines(file.fileno(), said.append)
-        for count in range(1000):
-            os.write(file.fileno(), b"\r%d/1000" % count)
-            lines.read()
-        assert said == []
-        lines.read(last=True)
-    assert said == ["999/1000"]
+def test_a_bar_is_shown_as_it_redraws_itself_and_kept_as_its_last_state() -> None:
+    said, lines, shown = lines_of(b"\r 1/3\r 2/3\r 3/3\ndone\n")
+    assert said == lines == [" 3/3", "done"]
+    assert " 1/3" in shown and " 2/3" in shown
 
 
 def test_colours_and_broken_text_do_no_harm() -> None:
@@ -219,48 +225,48 @@ def test_a_busy_path_is_waited_for() -> None:
 # DVC's list of busy paths
 
 
-def test_entries_without_their_process_are_dropped(tmp_path: Path) -> None:
+def busy() -> set[str]:
+    with opened() as (_, paths):
+        return paths
+
+
+def test_paths_of_processes_that_run_are_busy(project: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    mine = {"pid": os.getpid(), "cmd": " ".join(sys.orig_argv)}
-    reused = {"pid": os.getpid(), "cmd": "dvc repro --single-item what-ran-before-the-restart"}
-    ended = {"pid": gone.pid, "cmd": "dvc repro a"}
-    busy = {"read": {"x": [mine, ended], "y": [reused]}, "write": {"z": ended, "w": mine}}
-    (tmp_path / "rwlock").write_text(json.dumps(busy))
-    assert mend(tmp_path) == {"w"}
-    assert json.loads((tmp_path / "rwlock").read_text()) == {"read": {"x": [mine]}, "write": {"w": mine}}
+    mine, ended = {"pid": os.getpid(), "cmd": "dvc repro a"}, {"pid": gone.pid, "cmd": "dvc repro b"}
+    Path(".dvc/tmp").mkdir()
+    Path(".dvc/tmp/rwlock").write_text(json.dumps({"read": {"x": [mine]}, "write": {"w": mine, "z": ended}}))
+    assert busy() == {"w"}
+    repro("b@x")
 
 
-@pytest.mark.parametrize("text", ["", '{"write": {"a"', "[]", '{"read": {"a": 1}}', '{"write": {"a": {"cmd": "x"}}}'])
-def test_a_damaged_list_is_removed(tmp_path: Path, text: str) -> None:
-    (tmp_path / "rwlock").write_text(text)
-    assert mend(tmp_path) == set()
-    assert not (tmp_path / "rwlock").exists()
+@pytest.mark.parametrize(
+    "text", ["", '{"write": {"a"', "[]", '{"write": {"a": 1}}', '{"write": {"a": {"cmd": "x"}}}']
+)
+def test_a_damaged_list_is_removed(project: Path, text: str) -> None:
+    Path(".dvc/tmp").mkdir()
+    Path(".dvc/tmp/rwlock").write_text(text)
+    assert busy() == set()
+    assert not Path(".dvc/tmp/rwlock").exists()
 
 
-def test_no_list_is_fine(tmp_path: Path) -> None:
-    assert mend(tmp_path) == set()
+def test_a_list_from_before_the_machine_s_start_is_removed(project: Path) -> None:
+    """A process that has the id of one in the list by now is another one."""
+    Path(".dvc/tmp").mkdir()
+    Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": {"w": {"pid": os.getpid(), "cmd": "dvc repro a"}}}))
+    start = psutil.Process(1).create_time()
+    os.utime(".dvc/tmp/rwlock", (start - 60, start - 60))
+    assert busy() == set()
+    assert not Path(".dvc/tmp/rwlock").exists()
 
 
-# The summary
+def test_no_list_is_fine(project: Path) -> None:
+    assert busy() == set()
 
 
-def test_the_summary_folds_what_needed_no_process() -> None:
-    rows = [
-        Row("a@1", Outcome.CACHED),
-        Row("a@2", Outcome.CACHED),
-        Row("b@1", Outcome.RAN, 1.25),
-        Row("b@2", Outcome.FAILED, 2, "b: bad"),
-        Row("c@1", Outcome.SKIPPED, None, "needs b@2"),
-    ]
-    written = io.StringIO()
-    show(rows, Console(file=written, width=100))
-    text = [" ".join(line.split()) for line in written.getvalue().splitlines()]
-    assert text[1:] == [
-        "a (2 stages) Cached",
-        "b@1 Ran 1.2",
-        "b@2 Failed 2.0 b: bad",
-        "c@1 Skipped needs b@2",
-        "2 Cached, 1 Ran, 1 Failed, 1 Skipped",
-    ]
-    assert totals([]) == "no stage"
+def test_plain_dvc_works_again_after_the_command(project: Path) -> None:
+    Path(".dvc/tmp").mkdir()
+    Path(".dvc/tmp/rwlock").touch()
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-m", "flows.unlock"], check=True, env=environment)
+    repro("a")
