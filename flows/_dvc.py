@@ -57,15 +57,20 @@ def _dump(self: Lockfile, stages: list[Any], **options: Any) -> None:
     if not text.startswith(_HEAD) or len(re.findall(r"^\S", text, re.MULTILINE)) != 2:
         return _dump_all(self, stages, **options)
     for stage in stages:
-        # By way of JSON: values that params.yaml names once and uses twice (&, *) would become anchors here.
-        written = json.loads(json.dumps(to_lockfile(stage, **options)))
-        entry = dumps_yaml({"stages": written}).partition("\n")[2]
+        entry = dumps_yaml({"stages": _copied(to_lockfile(stage, **options))}).partition("\n")[2]
         name = entry.partition("\n")[0]
         found = re.search(rf"^{re.escape(name)}\n(?:    .*\n|\n)*", text, re.MULTILINE)
         text = text[: found.start()] + entry + text[found.end() :] if found else text + entry
     if text != before:
         write_text(path, text)
         self.repo.scm_context.track_file(self.relpath)
+
+
+def _copied(value: Any) -> Any:
+    """Values that params.yaml names once and uses twice (&, *) as values: their anchors would clash in the file."""
+    if isinstance(value, dict):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _run(executable: str | None, command: str, **options: Any) -> None:

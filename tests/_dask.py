@@ -42,18 +42,18 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    run(main, "suite", "item", "seconds")
+    run(main, "item", "seconds")
 '''
 
 
 def lay_out(folder: Path) -> Path:
     """A project with two such stages: ``light``, and ``heavy``, which needs a GPU."""
     folder.mkdir(exist_ok=True)
-    suites = {"digits": yaml.safe_load((ROOT / "params.yaml").read_text())["suites"]["digits"]}
-    (folder / "params.yaml").write_text(yaml.safe_dump({"suites": suites, "resources": {"heavy": {"GPU": 1}}}))
+    params = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"resources": {"heavy": {"GPU": 1}}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
     for name in ("light", "heavy"):
         (folder / f"{name}.py").write_text(STAGE)
-    for name in ("pnc", "stages"):
+    for name in ("bench", "flows", "pnc"):
         (folder / name).symlink_to(ROOT / name)
     return folder
 

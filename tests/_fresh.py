@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PRELOADED = ["numpy", "pandas", "rich.console", "safetensors.torch", "scipy.optimize", "torch", "yaml"]
+PRELOADED = ["__main__", "numpy", "pandas", "rich.console", "safetensors.torch", "scipy.optimize", "torch", "yaml"]
 PRELOADED += ["matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"]
 ROOMS = ("pnc", "bench", "stages", "flows")
 NOTHING: dict[str, list[str]] = {"imported": [], "opened": [], "read": []}

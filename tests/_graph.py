@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -14,6 +14,7 @@ from unittest.mock import patch
 import networkx as nx
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
+from dvc.utils.serialize import load_path
 
 MADE = ("artifacts", "results")  # what stages write; all else is in git
 
@@ -65,8 +66,9 @@ Graph = dict[str, Stage]
 
 @contextmanager
 def opened(folder: Path, environment: Mapping[str, str]) -> Iterator[Any]:
-    """DVC's view of a project, inside its folder."""
-    with patch.dict(os.environ, environment), chdir(folder), warnings.catch_warnings(), Repo() as repo:
+    """DVC's view of a project, inside its folder. It would parse params.yaml anew for every stage."""
+    parsed = patch("dvc.dependency.param.load_path", cache(load_path))
+    with patch.dict(os.environ, environment), chdir(folder), warnings.catch_warnings(), parsed, Repo() as repo:
         warnings.filterwarnings("ignore", message="_NoneStep.value", category=DeprecationWarning)  # its own graph's
         yield repo
 

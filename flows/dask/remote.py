@@ -3,6 +3,7 @@
 Workers see the project's folder under the same path, on a disk that all hosts share.
 """
 
+import asyncio
 import logging
 import os
 import signal
@@ -56,12 +57,21 @@ def connected(address: str, seconds: float = _CONNECT_SECONDS) -> Iterator["Clie
 
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
+        asyncio.run(_ask(address, seconds))  # first, as a client that gets no answer tells more than one line
         client = Client(address, timeout=seconds, set_as_default=False)
-    except (OSError, ValueError) as error:
-        found = f"{address} ({error or type(error).__name__})"
+    except (OSError, ValueError, MemoryError) as error:  # the last is what another protocol's answer looks like
+        why = "" if isinstance(error, MemoryError) else str(error)
+        found = f"{address} ({why or 'no answer'})"
         raise bad("Dask scheduler", expected="an address that answers", found=found) from None
     with client:
         yield client
+
+
+async def _ask(address: str, seconds: float) -> None:
+    from distributed import rpc
+
+    async with rpc(address, timeout=seconds) as scheduler:
+        await asyncio.wait_for(scheduler.identity(), seconds)
 
 
 def _submit(client: "Client", job: worker.Job, resources: Mapping[str, float]) -> "Future":

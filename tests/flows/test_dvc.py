@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from _flow import Flow
 from _paths import ROOT
 
@@ -73,6 +74,17 @@ def test_lock_files_are_dvc_s_own_to_the_byte(dvc: Dvc) -> None:
     ours = Path("dvc.lock").read_text()
     Path("dvc.lock").unlink()
     assert ours == plain_dvc(*STAGES)
+
+
+def test_values_that_stages_share_are_written_out(dvc: Dvc) -> None:
+    Path("params.yaml").write_text("text: &t [1, {2: 3}]\nlist: *t\nnested: {deep: [*t, *t], other: 1}\n")
+    for stage in STAGES[:3]:
+        reproduce(dvc, stage)
+    assert "&" not in Path("dvc.lock").read_text().replace("&&", "")
+    ours = yaml.safe_load(Path("dvc.lock").read_text())
+    Path("dvc.lock").unlink()
+    assert ours == yaml.safe_load(plain_dvc(*STAGES[:3]))
+    assert reproduce(dvc, STAGES[1])[0].outcome is Outcome.CACHED
 
 
 def test_a_stage_in_the_middle_is_replaced_and_no_other_is_touched(dvc: Dvc) -> None:

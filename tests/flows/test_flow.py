@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _dask import until
 from _flow import SLOW, Flow, environment
 
 __all__ = ["environment"]  # a fixture
@@ -276,9 +277,7 @@ def test_two_flows_at_once_both_succeed_and_no_stage_runs_twice(environment: dic
     with flow.start("slow") as one:
         flow.wait_for("started")
         with flow.start() as two:
-            while not flow.asked("logs/filter", logs={"text": {"query": '"Waiting for another run"'}}):
-                assert two.poll() is None
-                time.sleep(0.2)
+            until(lambda: any("Waiting for another run" in log["message"] for log in flow.asked("logs/filter")))
             (flow.folder / "go").touch()
             output = [process.communicate(timeout=60)[0] for process in (one, two)]
     assert (one.returncode, two.returncode) == (0, 0), output

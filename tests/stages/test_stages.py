@@ -1,210 +1,158 @@
-"""The stages without DVC, in a folder of their own: the whole chain on a miniature, killed runs, bad input."""
+"""The stages without DVC, in a folder of their own: what a whole run leaves, killed runs, bad input."""
 
-import contextlib
 import importlib
-import math
-import os
+import json
+import re
 import shutil
 import signal
-import subprocess
 import sys
-from argparse import Namespace
 from collections.abc import Iterator
 from functools import reduce
-from itertools import product
 from operator import getitem
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 import yaml
-from _paths import ROOT
+from _fresh import Ended, python
+from _project import Project
+from _run import Finished, run
 
-from bench.report.cells import POSITIONS
-from bench.report.labels import PAPER_ROWS
 from bench.work.cli import run as run_stage
-from bench.work.store import Bench
-from bench.work.suite import load_suite
+from pnc.base.files import read_json
+from pnc.cloning.local.local_models import LocalModels
 from pnc.cloning.package import ClonePackage
 from pnc.methods import METHODS
 
-HEADER = "table,row,dataset,source,target,scale,regime,metric,mean,std,seeds,paper,quoted,device,settings"
-SCALES, REGIMES = ("S", "M"), ("strict", "rehearsal")
-BATCH = 128  # of pretraining
-SENSITIVITY = {"position": 2, "readings": {"chosen": {}, "start": {"start": "random"}}}
-CLONE = {"scale": "M", "regime": "strict", "seeds": "0"}  # the one that the tests below look at
+AT = Path("artifacts/digits")
+PAIR = {"source": "new", "target": "old", "task": "S"}
+CLONE = {**PAIR, "regime": "strict", "seeds": "0"}
+CLONES = AT / "clones/new/old/S/strict/0"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the processes below, so that bits can be compared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def miniature(seeds: str = "0") -> dict[str, Any]:
-    """The suite 'digits' shrunk to seconds, with every method that any suite has."""
-    suites = yaml.safe_load((ROOT / "params.yaml").read_text())["suites"]
-    suite = suites["digits"]
-    for role in ("source", "target"):
-        suite["networks"][role]["width"] = 0.25
-    suite["pretrain"] |= {"epochs": 2, "batch": BATCH}
-    suite["samples"]["share"] = 0.2
-    suite["local_models"]["neighbourhood"]["masks"] = 24
-    suite["clone"] |= {"inputs_per_epoch": 128, "schedule": {"epochs": 2, "batch": 64, "lr": 0.003}}
-    suite["finetune"]["epochs"] = 1
-    methods = {name: regime for each in suites.values() for name, regime in each["methods"].items()}
-    return suite | {"positions": [2, 1], "methods": methods, "seeds": [seeds], "sensitivity": SENSITIVITY}
-
-
-def lay_out(folder: Path, suite: dict[str, Any]) -> Path:
-    """A working directory with nothing but parameters and the paper's numbers."""
-    folder.mkdir(exist_ok=True)
-    (folder / "paper").symlink_to(ROOT / "paper")
-    write_parameters(folder, suite)
-    return folder
-
-
-def write_parameters(folder: Path, suite: dict[str, Any]) -> None:
-    (folder / "params.yaml").write_text(yaml.safe_dump({"suites": {"mini": suite}}, sort_keys=False))
-
-
-def run(stage: str, **arguments: str) -> None:
-    importlib.import_module(f"stages.{stage}").main(Namespace(suite="mini", **arguments))
-
-
-def run_chain(folder: Path) -> Path:
-    """Every stage, in the order of the graph."""
-    with contextlib.chdir(folder):
-        run("prepare")
-        for role in ("source", "target"):
-            run("pretrain", role=role, seeds="0")
-        for scale in SCALES:
-            run("local_models", scale=scale, seeds="0")
-            for regime in REGIMES:
-                item = {"scale": scale, "regime": regime, "seeds": "0"}
-                for position in ("2", "1"):
-                    run("localize_insert", position=position, **item)
-                for stage in ("select", "evaluate", "ablate"):
-                    run(stage, **item)
-            for method in load_suite("mini").methods:
-                run("baseline", method=method, scale=scale, seeds="0")
-            for reading in SENSITIVITY["readings"]:
-                run("sensitivity", reading=reading, scale=scale, seeds="0")
-        run("tables")
-        run("figures")
-    return folder
+# The whole run
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder after the whole chain; not to be changed."""
-    return run_chain(lay_out(tmp_path_factory.mktemp("chain"), miniature()))
+def cells(finished: Finished) -> pd.DataFrame:
+    path = finished.project.folder / "results/digits/cells.csv"
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
-@pytest.fixture
-def copied(chain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it as the working directory."""
-    folder = tmp_path / "copy"
-    shutil.copytree(chain, folder, symlinks=True)
-    monkeypatch.chdir(folder)
-    return folder
+def scores(finished: Finished, *path: str) -> dict[tuple[str, str], float]:
+    """What a score file says of the clone: value by (at, metric)."""
+    records = read_json(finished.project.folder.joinpath(AT, "scores", *path))["scores"]
+    return {(record["at"], record["metric"]): record["value"] for record in records if record["method"] == "pnc"}
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    """All that stages have written below ``folder``, unfinished work included, locks left out."""
-    tops = (folder / name for name in ("artifacts", "results", ".scratch"))
-    found = (path for top in tops for path in sorted(top.rglob("*")) if path.is_file() and path.suffix != ".lock")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+def test_the_cells_hold_every_row_of_every_table(finished: Finished, cells: pd.DataFrame) -> None:
+    wanted = finished.project.params()["tables"]
+    measured = cells[cells["seeds"] == "1"]
+    assert {key: set(part["row"]) for key, part in measured.groupby("table")} == {
+        key: set(table["rows"]) for key, table in wanted.items()
+    }
+    table_1 = measured[measured["table"] == "T1"]
+    assert set(table_1["metric"]) == {"ori", "tar", "avg"}
+    regimes = set(table_1[["row", "scale", "regime"]].itertuples(index=False, name=None))
+    assert {
+        ("PNC (full)", "S", "strict"),
+        ("PNC-F (full)", "more", "rehearsal"),
+        ("Cautious", "S", "strict"),
+    } < regimes
 
 
-def process(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+def test_every_method_was_run(finished: Finished) -> None:
+    folder = finished.project.folder / AT / "scores/main/baseline"
+    found = {record["method"] for path in folder.rglob("*.json") for record in read_json(path)["scores"]}
+    methods = [group for group in finished.project.params()["methods"].values()]
+    assert found == {name for group in methods for name in group}
+    functions = {entry.get("function", name) for group in methods for name, entry in group.items()}
+    assert functions == set(METHODS.names())
 
 
-# The whole chain
+def test_every_cell_has_its_settings_and_how_it_was_made(finished: Finished, cells: pd.DataFrame) -> None:
+    behind = json.loads((finished.project.folder / "results/digits/settings.json").read_text())
+    assert set(behind) == set(cells["settings"]) - {""}
+    head = finished.project.git("rev-list", "--max-parents=0", "HEAD").strip()
+    commits = {made["commit"] for entry in behind.values() for made in entry["made"]}
+    assert len(commits) == 1 and head.startswith(commits.pop())
 
 
-def read_texts(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "results" / "mini" / "cells.csv", dtype=str, keep_default_na=False)
+def test_nothing_but_artefacts_and_results_is_left(finished: Finished) -> None:
+    folder = finished.project.folder
+    assert list((folder / ".scratch").rglob("*")) == []
+    assert not [path for path in folder.joinpath("artifacts").rglob("*") if path.name.startswith(".") and path.is_file()
+                and path.name != ".gitignore"]  # fmt: skip
+    names = {str(path.relative_to(folder / "results/digits")) for path in (folder / "results").rglob("*.*")}
+    figures = {f"figures/{table}.{kind}" for table in ("kept", "positions") for kind in ("svg", "png")}
+    plots = {"plots/rows.csv", "plots/positions.csv"}
+    assert names == {"TABLES.md", "cells.csv", "metrics.json", "settings.json"} | figures | plots
 
 
-def test_the_cells_hold_every_row_at_both_scales(chain: Path) -> None:
-    cells = read_texts(chain)
-    assert ",".join(cells.columns) == HEADER
-    assert set(cells["quoted"]) == {"false"}
-    table_1 = cells[(cells["table"] == "T1") & (cells["metric"] == "avg")]
-    found = set(table_1[["row", "scale", "regime"]].itertuples(index=False, name=None))
-
-    methods = miniature()["methods"]
-    assert methods.keys() == {name for name in METHODS.names() if not name.startswith("pnc")}
-    expected = {(METHODS.get(name).row, scale, regime) for (name, regime), scale in product(methods.items(), SCALES)}
-    ours = [row for row in PAPER_ROWS if row.startswith("PNC")]
-    assert len(ours) == 6
-    expected |= set(product(ours, SCALES, REGIMES))
-    assert found == expected
-    assert {row for row, *_ in found} > set(PAPER_ROWS)
-
-    every_r = cells[(cells["table"] == POSITIONS) & (cells["metric"] == "loss")]
-    positions = set(every_r[["row", "scale", "regime"]].itertuples(index=False, name=None))
-    assert positions == set(product(("PNC R=1", "PNC R=2"), SCALES, REGIMES))
+def test_the_chosen_position_has_the_least_loss(finished: Finished) -> None:
+    folder = finished.project.folder / CLONES
+    packages = {R: ClonePackage.load(folder / f"at/R{R}/seed0.pnc") for R in (2, 1)}
+    losses = {R: package.info.provenance["loss"] for R, package in packages.items()}
+    chosen = read_json(folder / "chosen.json")["0"]
+    assert losses[chosen["position"]] == min(losses.values())
+    assert chosen["losses"] == {str(R): loss for R, loss in losses.items()}
+    found = scores(finished, "main/evaluate/new/old/S/strict/0.json")
+    assert found["best", "position"] == chosen["position"]
+    assert found["last", "avg"] == found["2", "avg"]
 
 
-def test_the_chosen_reading_is_the_clone_itself_and_another_is_not(chain: Path) -> None:
-    cells = read_texts(chain)
-    clone = cells[(cells["table"] == POSITIONS) & (cells["row"] == "PNC R=2") & (cells["regime"] == "strict")]
-    found = cells[cells["table"] == "sensitivity"]
-    assert set(found["row"]) == {"as chosen", "start = random"} and set(found["regime"]) == {"strict"}
-    chosen, start = (
-        found[found["row"] == row].set_index(["scale", "metric"])["mean"] for row in ("as chosen", "start = random")
-    )
-    assert chosen.to_dict().items() <= clone.set_index(["scale", "metric"])["mean"].to_dict().items()
-    assert start.to_dict() != chosen.to_dict()
+def test_one_position_a_stage_or_all_in_one_stage_give_the_same_numbers(finished: Finished) -> None:
+    alone = scores(finished, "main/evaluate/new/old/S/strict/0.json")
+    together = scores(finished, "steps/chosen/new/old/S/strict/0.json")
+    same = [key for key in alone if key[0] in ("1", "2", "last")]
+    assert len(same) > 12 and {key: alone[key] for key in same} == {key: together[key] for key in same}
 
 
-def test_every_cell_has_its_settings_spelled_out(chain: Path) -> None:
-    hashes = set(read_texts(chain)["settings"])
-    assert {path.stem for path in (chain / "results" / "settings").glob("*.json")} == hashes
+def test_a_sequence_of_one_step_is_that_clone(finished: Finished) -> None:
+    step = scores(finished, "steps/chosen/new/old/S/strict/0.json")
+    sequence = scores(finished, "sequences/s1/strict/0.json")
+    for metric in ("ori", "tar", "avg"):
+        assert sequence["1", metric] == step["best", metric]
+    assert sequence["1", "acc_final"] == sequence["1", "acc_mean"] == step["best", "avg"]
 
 
-def test_nothing_but_the_results_is_left(chain: Path) -> None:
-    found = files(chain)
-    assert not [name for name in found if name.startswith(".scratch") or Path(name).name.startswith(".")]
-    results = {name for name in found if name.startswith("results/mini/")}
-    names = ["TABLES.md", "cells.csv", "metrics.json", "figures/accuracy.png", "figures/positions.png"]
-    names += ["plots/positions.csv", "plots/rows.csv"]
-    assert results == {f"results/mini/{name}" for name in names}
-    assert "| PNC (full), strict |" in found["results/mini/TABLES.md"].decode()
+def test_another_kernel_has_local_models_of_its_own(finished: Finished) -> None:
+    usual = scores(finished, "main/evaluate/new/old/S/strict/0.json")
+    kernel = scores(finished, "readings/kernel/new/old/S/strict/0.json")
+    assert kernel["2", "loss"] != usual["2", "loss"]
 
 
-def test_the_numbers_can_be_shown_again(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run("show")
-    shown = capsys.readouterr().out
-    assert "PNC (full), rehearsal" in shown
-    assert "results/mini/figures/positions.png" in shown
+def test_local_models_stand_around_the_usual_share_of_all_of_a_sources_classes(finished: Finished) -> None:
+    """A task with more pictures has models for just some of them."""
+    folder = finished.project.folder / AT
+    models = LocalModels.load(folder / "local_models/new/0/seed0.safetensors")
+    samples = pd.read_parquet(folder / "data/samples.parquet").query("split == 'train'")
+    labels = samples.set_index("index")["label"].loc[models.of.tolist()]
+    expected = {label: round(0.2 * (samples["label"] == label).sum()) for label in range(5, 10)}
+    assert labels.value_counts().to_dict() == expected
+    assert models.theta.shape[1:] == (17, 5)
 
 
-def test_the_chosen_position_has_the_least_loss(chain: Path) -> None:
-    with contextlib.chdir(chain):
-        suite = load_suite("mini")
-        for scale, regime in product(SCALES, REGIMES):
-            packages = {R: ClonePackage.load(suite.package(scale, regime, R, 0)) for R in (2, 1)}
-            losses = {R: package.info.provenance["loss"] for R, package in packages.items()}
-            selection = yaml.safe_load(suite.selection(scale, regime, "0").read_text())
-            assert losses[selection["0"]["position"]] == min(losses.values())
+def test_the_numbers_can_be_shown_again(finished: Finished) -> None:
+    ended = finished.project.stage("show", table="positions")
+    assert (ended.status, ended.errors) == (0, "")
+    assert "PNC R=2" in ended.output and "results/digits/figures/positions.png" in ended.output
 
 
-def test_the_same_parameters_give_the_same_bytes(chain: Path, tmp_path: Path) -> None:
-    again = run_chain(lay_out(tmp_path / "again", miniature()))
-    first, second = files(chain), files(again)
-    assert first.keys() == second.keys()
-    assert [name for name in first if first[name] != second[name]] == []
+def test_the_same_parameters_give_the_same_bytes(finished: Finished, project: Project) -> None:
+    """One stage of each kind is run again, with nothing of its own there."""
+    before = project.made()
+    last = {stage.kind: stage for stage in finished.graph.values()}  # the last of its kind: above all, other tables
+    for stage in last.values():
+        for out in stage.outs:
+            path = project.folder / out
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for stage in sorted(last.values(), key=list(finished.graph.values()).index):
+        run(project, stage)
+    after = project.made()
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] != after[name]] == []
 
 
 # Killed runs
@@ -233,100 +181,158 @@ def flags(arguments: dict[str, str]) -> list[str]:
     return [text for name, value in arguments.items() for text in (f"--{name}", value)]
 
 
-def kill(folder: Path, stage: str, last_step: int, **arguments: str) -> None:
+def kill(project: Project, stage: str, last_step: int, **arguments: str) -> None:
     """SIGKILL the stage after ``last_step`` training steps."""
-    died = process(folder, "-c", DYING, stage, str(last_step), *flags({"suite": "mini"} | arguments))
-    assert died.returncode == -signal.SIGKILL, died.stderr
-    assert list((folder / ".scratch").rglob("*.pt"))
+    (project.folder / "dying.py").write_text(DYING)
+    died = python(
+        project.folder, "dying", stage, str(last_step), *flags(arguments), environment=project.environment()
+    )
+    assert died.status == -signal.SIGKILL, died.errors
+    (project.folder / "dying.py").unlink()
+    assert list((project.folder / ".scratch").rglob("*.pt"))
 
 
-def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The lines on stderr since the last look."""
-    return capsys.readouterr().err.splitlines()
+def resumed(project: Project, stage: str, **arguments: str) -> list[str]:
+    """The lines of progress of the stage's next run."""
+    ended = project.stage(stage, **arguments)
+    assert ended.status == 0, ended.errors
+    assert list((project.folder / ".scratch").rglob("*")) == []
+    return ended.errors.splitlines()
 
 
-def test_a_killed_pretraining_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Killed in the second epoch of the second seed of a group."""
-    undisturbed, killed = (lay_out(tmp_path / name, miniature("0_1")) for name in ("undisturbed", "killed"))
-    target = {"role": "target", "seeds": "0_1"}
-    with contextlib.chdir(undisturbed):
-        run("prepare")
-        run("pretrain", **target)
-        bench = Bench.open("mini")
-        steps = math.ceil(len(bench.half(bench.images("train"), "target")) / BATCH)
-    assert printed(capsys) == [f"pretrain target, seed {seed}: {done}/2" for seed in (0, 1) for done in (1, 2)]
-
-    shutil.copytree(undisturbed / "artifacts" / "mini" / "data", killed / "artifacts" / "mini" / "data")
-    kill(killed, "pretrain", 3 * steps + 2, **target)
-    networks = killed / "artifacts" / "mini" / "networks" / "target-0_1"
+def kill_pretraining(project: Project) -> dict[str, str]:
+    """In the second epoch of the second seed of a group."""
+    project.set("seeds", ["0_1"])
+    target = {"network": "old", "seeds": "0_1"}
+    steps = len(torch.arange(5 * 144).split(128))  # of an epoch, give or take none
+    kill(project, "pretrain", 3 * steps + steps + 1, **target)
+    networks = project.folder / AT / "networks/old/0_1"
     assert [path.name for path in networks.iterdir()] == ["seed0.safetensors"]
-    with contextlib.chdir(killed):
-        run("pretrain", **target)
-    assert printed(capsys) == ["pretrain target, seed 1: 1/1"]
-    assert files(killed) == files(undisturbed)
+    return target
 
 
-def test_a_killed_localisation_goes_on_where_it_was(copied: Path) -> None:
+LEFT = ["pretrain old, seed 1: 1/2", "pretrain old, seed 1: 2/2"]
+ANEW = [f"pretrain old, seed 1: {done}/3" for done in (1, 2, 3)]
+
+
+def test_a_killed_pretraining_goes_on_where_it_was(project: Project) -> None:
+    target = kill_pretraining(project)
+    assert resumed(project, "pretrain", **target)[-2:] == LEFT
+    networks = project.files(str(AT / "networks/old"))
+    shutil.rmtree(project.folder / AT / "networks/old/0_1")
+    assert resumed(project, "pretrain", **target)[-3:] == ANEW
+    assert project.files(str(AT / "networks/old")) == networks
+
+
+@pytest.mark.parametrize(("edited", "left"), [("pnc/cloning/masks.py", LEFT), ("pnc/base/train.py", ANEW)])
+def test_a_checkpoint_survives_just_an_edit_that_does_not_concern_it(
+    project: Project, edited: str, left: list[str]
+) -> None:
+    target = kill_pretraining(project)
+    project.append(edited)
+    assert resumed(project, "pretrain", **target)[-len(left) :] == left
+
+
+def test_a_killed_localisation_goes_on_where_it_was(project: Project) -> None:
     """Killed in the middle of the second epoch."""
-    before = files(copied)
-    packages = load_suite("mini").package("M", "strict", 2, 0).parent
-    shutil.rmtree(packages)
-    kill(copied, "localize_insert", 3, position="2", **CLONE)
-    assert not packages.exists()
-    resumed = process(copied, "-m", "stages.localize_insert", *flags({"suite": "mini", "position": "2"} | CLONE))
-    assert (resumed.returncode, resumed.stderr) == (0, "localise and insert: 1/1\n")
-    assert files(copied) == before
+    before = project.made()
+    shutil.rmtree(project.folder / CLONES / "at/R2")
+    kill(project, "localize_insert", 6, position="2", **CLONE)
+    assert not (project.folder / CLONES / "at/R2").exists()
+    assert resumed(project, "localize_insert", position="2", **CLONE) == [
+        "localise and insert: 1/2",
+        "localise and insert: 2/2",
+    ]
+    assert project.made() == before
+
+
+KILLED = {
+    "ablate": ({"grid": "steps", "variant": "whole", **CLONE}, 15, "fine-tuning all"),
+    "baseline": ({"grid": "main", "method": "continual", **PAIR, "seeds": "0"}, 2, "fine-tuning"),
+}
+
+
+@pytest.mark.parametrize("stage", KILLED)
+def test_unfinished_work_on_other_networks_is_never_gone_on_with(project: Project, stage: str) -> None:
+    """Killed while it fine-tunes; then its target is trained anew, in another way."""
+    arguments, steps, label = KILLED[stage]
+    kill(project, stage, steps, **arguments)
+    checkpoints = [path.name for path in (project.folder / ".scratch").rglob("*.pt")]
+    assert [name for name in checkpoints if "finetune" in name or stage == "baseline"]
+    project.set("networks.old.recipe.schedule.lr", 0.001)
+    assert project.stage("pretrain", network="old", seeds="0").status == 0
+    lines = resumed(project, stage, **arguments)
+    assert [line for line in lines if line.startswith(label)][0] == f"{label}: 1/2"
 
 
 # Bad input
 
 
+@pytest.fixture
+def copied(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What stages read and write, as the working directory."""
+    for name in ("artifacts", "results", "paper"):
+        shutil.copytree(finished.project.folder / name, tmp_path / name)
+    shutil.copy(finished.project.folder / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def refusal(capsys: pytest.CaptureFixture[str], stage: str, **arguments: str) -> str:
     """The one line with which a stage ends, having written nothing."""
-    before, module = files(Path()), importlib.import_module(f"stages.{stage}")
-    given = {"suite": "mini"} | arguments
+    here, module = Project(Path()), importlib.import_module(f"stages.{stage}")
+    before = here.made()
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
-        patch.setattr(sys, "argv", [f"{stage}.py", *flags(given)])
-        run_stage(module.main, *given)
+        patch.setattr(sys, "argv", [f"{stage}.py", *flags(arguments)])
+        run_stage(module.main, *(name for name in arguments if name != "suite"))
     line = ended.value.code  # the interpreter prints a text on stderr, and exits with 1
     assert isinstance(line, str)
     assert line.startswith(f"{stage}: ")
     assert "\n" not in line
-    assert printed(capsys) == []
-    assert files(Path()) == before
+    assert capsys.readouterr().err == ""
+    assert here.made() == before
     return line
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["stages.select", *flags({"suite": "maxi"} | CLONE)], ["suite", "mini", "'maxi'"]),
-        (["stages.baseline", *flags({"suite": "mini", "method": "guess", "scale": "S", "seeds": "0"})], ["'guess'"]),
-    ],
-)
-def test_a_process_ends_with_one_line_and_status_1(copied: Path, arguments: list[str], words: list[str]) -> None:
-    before = files(copied)
-    ended = process(copied, "-m", *arguments)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.count("\n") == 1
-    assert all(word in ended.stderr for word in words), ended.stderr
-    assert files(copied) == before
+def said(ended: Ended) -> str:
+    """The one line of a process that ended with status 1."""
+    assert (ended.status, ended.output) == (1, "")
+    (line,) = ended.errors.splitlines()
+    return line
+
+
+def test_a_process_ends_with_one_line_and_status_1(finished: Finished) -> None:
+    before = finished.project.made()
+    assert "suite: expected one of digits, found 'maxi'" in said(finished.project.stage("prepare", suite="maxi"))
+    line = said(finished.project.stage("baseline", grid="main", method="guess", **PAIR, seeds="0"))
+    assert line.startswith("baseline: --method of the suite 'digits': expected one of ") and "'guess'" in line
+    assert finished.project.made() == before
+
+
+ABLATE = {"grid": "main", "variant": "unmasked", **CLONE}
 
 
 @pytest.mark.parametrize(
     ("stage", "wrong", "known"),
     [
-        ("pretrain", {"role": "teacher", "seeds": "0"}, "source, target"),
-        ("pretrain", {"role": "target", "seeds": "0_1"}, "one of 0,"),
-        ("local_models", {"scale": "L", "seeds": "0"}, "S, M"),
-        ("localize_insert", {**CLONE, "position": "0"}, "2, 1"),
-        ("localize_insert", {**CLONE, "position": "last"}, "2, 1"),
-        ("evaluate", {**CLONE, "regime": "lenient"}, "strict, rehearsal"),
-        ("tables", {"suite": "maxi"}, "mini"),
+        ("pretrain", {"network": "teacher", "seeds": "0"}, "one of old, new, found 'teacher'"),
+        ("pretrain", {"network": "old", "seeds": "0_1"}, "one of 0, found '0_1'"),
+        ("local_models", {"source": "newer", "seeds": "0"}, "one of old, new, found 'newer'"),
+        ("localize_insert", {**CLONE, "task": "L", "position": "2"}, "one of S, more, found 'L'"),
+        ("localize_insert", {**CLONE, "position": "7"}, "found"),
+        ("localize_insert", {**CLONE, "position": "last"}, "found"),
+        ("localize_insert", {**CLONE, "position": "2", "regime": "lenient"}, "strict, rehearsal"),
+        ("ablate", {**ABLATE, "variant": "other"}, "unmasked, chosen, whole, kernel, found 'other'"),
+        ("ablate", {**ABLATE, "target": "teacher"}, "one of old, new, found 'teacher'"),
+        ("sequence", {"sequence": "s2", "regime": "strict", "seeds": "0"}, "one of s1, found 's2'"),
+        ("cells", {"table": "T9"}, "T1, positions, kept, T3, found 'T9'"),
+        ("figures", {"table": "T9"}, "T1, positions, kept, T3, found 'T9'"),
+        ("tables", {"suite": "maxi"}, "one of digits, found 'maxi'"),
     ],
 )
-def test_an_unknown_item_is_refused_beside_the_known_ones(
-    copied: Path, capsys: pytest.CaptureFixture[str], stage: str, wrong: dict[str, str], known: str
+@pytest.mark.usefixtures("copied")
+def test_an_unknown_name_is_refused_beside_the_known_ones(
+    capsys: pytest.CaptureFixture[str], stage: str, wrong: dict[str, str], known: str
 ) -> None:
     assert known in refusal(capsys, stage, **wrong)
 
@@ -334,64 +340,77 @@ def test_an_unknown_item_is_refused_beside_the_known_ones(
 @pytest.mark.parametrize(
     ("stage", "arguments", "place", "key"),
     [
-        ("prepare", {}, "", "pretrian"),
         ("prepare", {}, "data", "sise"),
-        ("pretrain", {"role": "source", "seeds": "0"}, "networks.source", "widht"),
-        ("pretrain", {"role": "source", "seeds": "0"}, "pretrain", "epoch"),
-        ("pretrain", {"role": "source", "seeds": "0"}, "pretrain.augmentation", "zoom"),
-        ("local_models", {"scale": "M", "seeds": "0"}, "samples", "shaer"),
-        ("local_models", {"scale": "M", "seeds": "0"}, "local_models.neighbourhood", "gird"),
+        ("pretrain", {"network": "new", "seeds": "0"}, "networks.new", "widht"),
+        ("pretrain", {"network": "new", "seeds": "0"}, "networks.new.recipe", "epoch"),
+        ("pretrain", {"network": "new", "seeds": "0"}, "networks.new.recipe.augmentation", "zoom"),
+        ("local_models", {"source": "new", "seeds": "0"}, "local_models.neighbourhood", "gird"),
+        ("localize_insert", {**CLONE, "position": "2"}, "tasks.S", "shaer"),
         ("localize_insert", {**CLONE, "position": "2"}, "clone", "kepe"),
         ("localize_insert", {**CLONE, "position": "2"}, "clone.schedule", "lrate"),
+        ("ablate", ABLATE, "variants.unmasked", "position"),
+        ("ablate", ABLATE, "variants.unmasked.clone", "kepe"),
         ("evaluate", CLONE, "finetune", "epoch"),
+        (
+            "baseline",
+            {"grid": "main", "method": "untrained", **PAIR, "seeds": "0"},
+            "methods.untrained.cautious",
+            "q",
+        ),
+        ("sequence", {"sequence": "s1", "regime": "strict", "seeds": "0"}, "sequences.s1", "step"),
+        ("cells", {"table": "kept"}, "tables.kept", "colums"),
     ],
 )
 def test_an_unknown_parameter_is_refused_by_name(
     copied: Path, capsys: pytest.CaptureFixture[str], stage: str, arguments: dict[str, str], place: str, key: str
 ) -> None:
-    suite = miniature()
-    reduce(getitem, filter(None, place.split(".")), suite)[key] = 1
-    write_parameters(copied, suite)
+    values = yaml.safe_load((copied / "params.yaml").read_text())
+    reduce(getitem, place.split("."), values)[key] = 1
+    (copied / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     line = refusal(capsys, stage, **arguments)
     assert key in line
     assert place.rpartition(".")[2] in line
 
 
-@pytest.mark.parametrize("text", ["", "{", "suites: 3", "suites: [mini]", "suites: {mini: 3}"])
+@pytest.mark.parametrize("text", ["", "{", "suite: 3", "[mini]", "at: {mini: 3}"])
 def test_damaged_parameters_are_refused(copied: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     (copied / "params.yaml").write_text(text)
-    assert "suites" in refusal(capsys, "select", **CLONE)
+    assert "params.yaml" in refusal(capsys, "select", **CLONE)
     (copied / "params.yaml").unlink()
     assert "found no file" in refusal(capsys, "select", **CLONE)
 
 
 def test_a_method_that_nobody_registered_is_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    suite = miniature()
-    suite["methods"]["guess"] = ""
-    write_parameters(copied, suite)
-    line = refusal(capsys, "baseline", method="guess", scale="S", seeds="0")
+    project = Project(copied)
+    project.set("methods.untrained.guess", {})
+    line = refusal(capsys, "baseline", grid="main", method="untrained", **PAIR, seeds="0")
     assert line.endswith("found 'guess'")
-    assert all(name in line for name in miniature()["methods"])
+    assert all(name in line for name in METHODS.names())
 
 
-@pytest.mark.parametrize(
-    ("damaged", "stage", "arguments"),
-    [
-        ("data/train.safetensors", "pretrain", {"role": "source", "seeds": "0"}),
-        ("networks/source-0/seed0.safetensors", "local_models", {"scale": "M", "seeds": "0"}),
-        ("local_models/M-0/seed0.safetensors", "localize_insert", {**CLONE, "position": "1"}),
-        ("local_models/M-0/seed0.safetensors", "ablate", CLONE),
-        ("clones/M-strict-0/R1/losses.json", "select", CLONE),
-        ("clones/M-strict-0/R1/seed0.pnc", "evaluate", CLONE),
-        ("selected/M-strict-0.json", "evaluate", CLONE),
-        ("networks/target-0/seed0.safetensors", "baseline", {"method": "joint", "scale": "S", "seeds": "0"}),
-        ("scores/baseline/joint-S-0.json", "tables", {}),
-    ],
-)
+DAMAGED = [
+    ("data/train.safetensors", "pretrain", {"network": "new", "seeds": "0"}),
+    ("networks/new/0/seed0.safetensors", "local_models", {"source": "new", "seeds": "0"}),
+    ("local_models/new/0/seed0.safetensors", "localize_insert", {**CLONE, "position": "1"}),
+    ("local_models/new/0/seed0.safetensors", "ablate", ABLATE),
+    ("clones/new/old/S/strict/0/at/R1/losses.json", "select", CLONE),
+    ("clones/new/old/S/strict/0/at/R1/seed0.pnc", "evaluate", CLONE),
+    ("clones/new/old/S/strict/0/chosen.json", "evaluate", CLONE),
+    ("networks/old/0/seed0.safetensors", "baseline", {"grid": "main", "method": "joint", **PAIR, "seeds": "0"}),
+    ("ablated/steps/chosen/new/old/S/strict/0/seed0.pnc", "sequence",
+     {"sequence": "s1", "regime": "strict", "seeds": "0"}),
+    ("scores/main/evaluate/new/old/S/strict/0.json", "cells", {"table": "T1"}),
+    ("cells/positions.csv", "figures", {"table": "positions"}),
+    ("cells/positions.csv", "tables", {}),
+    ("cells/positions.csv", "show", {"table": "positions"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("damaged", "stage", "arguments"), DAMAGED)
 def test_a_truncated_or_missing_artefact_is_refused_by_name(
     copied: Path, capsys: pytest.CaptureFixture[str], damaged: str, stage: str, arguments: dict[str, str]
 ) -> None:
-    path = Path("artifacts/mini", damaged)
+    path = AT / damaged
     whole = path.read_bytes()
     for share in (0.9, 0.5, 0):
         path.write_bytes(whole[: int(share * len(whole))])
@@ -400,8 +419,40 @@ def test_a_truncated_or_missing_artefact_is_refused_by_name(
     assert str(path) in refusal(capsys, stage, **arguments)
 
 
-def test_damaged_results_are_refused_by_name(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = Path("results/mini/cells.csv")
-    path.write_bytes(path.read_bytes()[:-20])
-    for stage in ("figures", "show"):
-        assert str(path) in refusal(capsys, stage)
+@pytest.mark.parametrize(("damaged", "stage", "arguments"), DAMAGED)
+def test_a_damaged_artefact_is_refused_with_the_command_that_makes_it_anew(
+    finished: Finished,
+    copied: Path,
+    capsys: pytest.CaptureFixture[str],
+    damaged: str,
+    stage: str,
+    arguments: dict[str, str],
+) -> None:
+    path = AT / damaged
+    path.write_bytes(path.read_bytes()[:-9])
+    found = re.search(r"dvc repro --force --single-item (\S+)$", refusal(capsys, stage, **arguments))
+    assert found, "no command"
+    outs = finished.graph[found[1]].outs
+    assert path in outs or not set(outs).isdisjoint(path.parents)
+
+
+def test_that_command_makes_it_anew(project: Project) -> None:
+    """With DVC itself."""
+    before = project.made()
+    path = project.folder / AT / "networks/old/0/seed0.safetensors"
+    path.write_bytes(path.read_bytes()[:-9])
+    line = said(project.stage("baseline", grid="main", method="untrained", **PAIR, seeds="0"))
+    *_, command = line.partition("to make it anew: ")
+    status, output = project.python("-m", *command.split())
+    assert status == 0, output
+    assert project.made() == before
+    assert project.stage("baseline", grid="main", method="untrained", **PAIR, seeds="0").status == 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in the processes, so that bits can be compared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

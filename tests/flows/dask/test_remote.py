@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from _dask import ENVIRONMENT, ROOT, Cluster, alive, cluster, lay_out, recorded, start, until
 
-from flows.dask import remote as _remote
+from flows.dask import remote
 from flows.dask.resources import obtainable, required
 from pnc.base.errors import PncError
 
@@ -56,10 +56,10 @@ def test_lines_come_while_the_stage_works_and_its_status_at_the_end(dask: Cluste
 
 def test_bad_input_found_by_the_worker_is_the_same_line(dask: Cluster, project: Path) -> None:
     with start(project, "light", "one", -1) as here, start(project, "light", "one", -1, dask.address) as there:
-        own, remote = here.communicate(), there.communicate()
+        own, other = here.communicate(), there.communicate()
     assert here.returncode == there.returncode == 1
     assert own == ("", "light: seconds: expected no less than 0, found -1.0\n")
-    assert (remote[0], remote[1].splitlines(keepends=True)[1:]) == (own[0], [own[1]])
+    assert (other[0], other[1].splitlines(keepends=True)[1:]) == (own[0], [own[1]])
 
 
 def test_arguments_are_checked_before_the_cluster_is_asked(project: Path) -> None:
@@ -121,8 +121,8 @@ def test_a_lost_worker_ends_its_stage_and_no_other_takes_it(dask: Cluster, proje
 def test_a_folder_that_the_worker_does_not_share_is_named(dask: Cluster, project: Path) -> None:
     """As if its disk had another folder of this name: without the file that this host puts there."""
     script = (
-        "import contextlib, pathlib, runpy, sys; from flows.dask import remote as _remote;"
-        "_remote._token = lambda: contextlib.nullcontext(pathlib.Path('elsewhere').absolute());"
+        "import contextlib, pathlib, runpy, sys; from flows.dask import remote;"
+        "remote._token = lambda: contextlib.nullcontext(pathlib.Path('elsewhere').absolute());"
         "sys.argv = ['light', '--suite', 'digits', '--item', 'one', '--seconds', '0'];"
         "runpy.run_path('light.py', run_name='__main__')"
     )
@@ -226,9 +226,9 @@ def test_a_stage_that_runs_here_loads_no_dask() -> None:
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_remote, "find_spec", lambda name: None)
+    monkeypatch.setattr(remote, "find_spec", lambda name: None)
     with (
         pytest.raises(PncError, match="PNC_SCHEDULER: expected the package distributed"),
-        _remote.connected("tcp://a:1"),
+        remote.connected("tcp://a:1"),
     ):
         pass
