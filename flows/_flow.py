@@ -3,17 +3,13 @@
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from graphlib import TopologicalSorter
-from queue import Empty, SimpleQueue
-from typing import Any
+from queue import SimpleQueue
 from uuid import UUID
 
 from prefect import State, flow, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import TaskRun
-from prefect.context import TaskRunContext
-from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -21,37 +17,17 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows._graph import Graph
 from flows._prefect import record, settle
 from flows._report import publish
-from flows._stage import Dvc, Outcome
+from flows._stage import Dvc, Outcome, interruptible
 from flows._view import View
 
-RETRY_SECONDS = (2.0, 8.0)
-_SETTLE_SECONDS, _HURRY_SECONDS, _INTERRUPT_SECONDS = 10.0, 0.3, 3.0
+_SETTLE_SECONDS, _HURRY_SECONDS = 10.0, 0.3
 _KINDS = {Outcome.FAILED: Failed, Outcome.SKIPPED: Cancelled, Outcome.INTERRUPTED: Cancelled}
 
 
-class KilledError(Exception):
-    """A stage ended by a signal that we did not send; another try may do better."""
-
-
-def _was_killed(_task: Any, _run: TaskRun, state: State) -> bool:
-    return isinstance(state.data.exception if hasattr(state.data, "exception") else state.data, KilledError)
-
-
-@task(
-    name="stage",
-    task_run_name="{stage}",
-    retries=len(RETRY_SECONDS),
-    retry_delay_seconds=list(RETRY_SECONDS),
-    retry_condition_fn=_was_killed,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@task(name="stage", task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False)
 def reproduce(stage: str, address: str, dvc: Dvc, view: View) -> State:
     """Reproduce one stage; the state's name says how that ended."""
     ended = dvc.reproduce(address, view.log(stage), get_run_logger().info, lambda line: view.show(stage, line))
-    context = TaskRunContext.get()
-    if ended.killed and context and context.task_run.run_count <= len(RETRY_SECONDS):
-        raise KilledError(ended.message)
     return _state(ended.outcome, ended.message)
 
 
@@ -77,11 +53,10 @@ class Run:
         """Completed, Failed (a stage failed) or Cancelled (interrupted)."""
         try:
             self._all()
-        except (KeyboardInterrupt, TerminationSignal):
+        except KeyboardInterrupt:
             self._dvc.stop()
-            with suppress(Empty):  # one that waits to be tried again
-                while self._running:
-                    self._wait(_INTERRUPT_SECONDS)
+            while self._running:
+                self._wait()
             return Cancelled(message=self._view.totals())
         failed = any(row.outcome is Outcome.FAILED for row in self._view.rows)
         return (Failed if failed else Completed)(message=self._view.totals())
@@ -122,8 +97,8 @@ class Run:
         )
         future.add_done_callback(lambda ended: self._ended.put((name, ended)))
 
-    def _wait(self, seconds: float | None = None) -> str:
-        name, future = self._ended.get(timeout=seconds)
+    def _wait(self) -> str:
+        name, future = self._ended.get()
         future.wait()
         state = future.state
         if state.name not in list(Outcome):  # an error of the flow's own
@@ -152,6 +127,7 @@ def run(graph: Graph, targets: Sequence[str], runner: str, workers: int, schedul
         task_runner=ThreadPoolTaskRunner(max_workers=workers),  # type: ignore[arg-type]
     )
     def benchmark(targets: Sequence[str], runner: str, workers: int, scheduler: str | None) -> State:
+        interruptible()  # again: Prefect takes SIGTERM for itself
         with _cluster(runner, workers, scheduler) as environment, Dvc(environment) as dvc, view:
             state = Run(graph, workers, dvc, view).execute()
         if not state.is_cancelled():

@@ -20,7 +20,7 @@ from flows._lines import Lines
 
 Say = Callable[[str], None]
 
-_POLL_SECONDS, _GRACE_SECONDS, _BUSY_SECONDS = 0.1, 1.5, 5.0
+_POLL_SECONDS, _GRACE_SECONDS, _BUSY_SECONDS, _RETRY_SECONDS = 0.1, 1.5, 5.0, (2.0, 8.0)
 _OWN_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}  # lines arrive as they are printed
 
 _RESTORED = re.compile(r"^Stage '.+' is cached - skipping run, checking out outputs$")
@@ -56,6 +56,18 @@ class Ended:
     busy: bool = False
 
 
+def interruptible() -> None:
+    """From now on SIGINT and SIGTERM raise KeyboardInterrupt, but only once: what is being ended shall end."""
+
+    def interrupt(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
 class Dvc:
     """Runs stages until ``stop`` is called, from any thread, in processes that stay until its context ends."""
 
@@ -76,15 +88,20 @@ class Dvc:
 
     def reproduce(self, address: str, log: Path, say: Say, show: Say) -> Ended:
         """Reproduce one stage alone. What it prints goes to the end of the file ``log``, each line to ``say``, and
-        what a terminal would have at the bottom to ``show``. Another run's locks are waited for.
+        what a terminal would have at the bottom to ``show``. Another run's locks are waited for; after a kill it is
+        tried again.
         """
+        tries = iter(_RETRY_SECONDS)
         while not self._stopped.is_set():
             ended = self._once(address, log, say, show)
-            if not ended.busy:
+            seconds = _BUSY_SECONDS if ended.busy else next(tries, None) if ended.killed else None
+            if seconds is None:
                 return ended
             for tell in (say, show):
-                tell(f"Waiting for another run: {ended.message}")
-            self._stopped.wait(_BUSY_SECONDS)
+                tell(
+                    f"Waiting for another run: {ended.message}" if ended.busy else f"Again, as it was {ended.message}"
+                )
+            self._stopped.wait(seconds)
         return Ended(Outcome.INTERRUPTED)
 
     def _once(self, address: str, log: Path, say: Say, show: Say) -> Ended:
@@ -158,7 +175,7 @@ def judge(status: int, lines: Lines | list[str]) -> Ended:
     if status == 0:
         return Ended(_success(printed))
     if status < 0:
-        return Ended(Outcome.FAILED, f"DVC was killed by {_name(-status)}", killed=True)
+        return Ended(Outcome.FAILED, f"killed, DVC and all, by {_name(-status)}", killed=True)
     errors = [match[1] for line in printed if (match := _ERROR.match(line))]
     error = errors[-1] if errors else f"DVC exited with {status}"
     if _BUSY.search(error):

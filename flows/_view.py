@@ -14,14 +14,7 @@ from rich.text import Text
 
 from flows._stage import Outcome
 
-_STYLES = {
-    Outcome.CACHED: "dim",
-    Outcome.RESTORED: "cyan",
-    Outcome.RAN: "green",
-    Outcome.FAILED: "bold red",
-    Outcome.SKIPPED: "yellow",
-    Outcome.INTERRUPTED: "yellow",
-}
+_STYLES = dict(zip(Outcome, ("dim", "cyan", "green", "bold red", "yellow", "yellow"), strict=True))
 _LAST_LINES = 8
 
 

@@ -7,14 +7,13 @@ input, 130 after an interrupt.
 
 import argparse
 import os
-import signal
 import sys
-from types import FrameType
 
 from rich.console import Console
 
 from flows._graph import read_graph
 from flows._server import server
+from flows._stage import interruptible
 from pnc.base.errors import PncError, bad
 
 INTERRUPTED = 130
@@ -51,20 +50,13 @@ def _check(scheduler: str, runner: str) -> None:
         pass
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # once is enough: what is being ended shall end
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="benchmark", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="stage, group of stages or output")
     parser.add_argument("--runner", choices=("threads", "dask"), default="threads", help="where stages run")
     parser.add_argument("--workers", type=int, metavar="N", help="stages at once (default: one for each core)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask cluster's (default: a local one)")
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job would ignore the first
-        signal.signal(number, _interrupt)
+    interruptible()
     try:
         status = main(parser.parse_args())
     except PncError as error:

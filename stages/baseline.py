@@ -10,6 +10,7 @@ from bench.work.measure import Record, accuracies, records, write_scores
 from bench.work.scratch import checkpoint, scratch
 from bench.work.store import Store, class_names, of_names
 from bench.work.suite import MethodEntry, seeds_of
+from pnc.arch import fingerprint
 from pnc.base.train import Checkpoint
 from pnc.methods import METHODS, MethodTask
 
@@ -23,11 +24,14 @@ def main(arguments: argparse.Namespace) -> None:
     }
     names = (arguments.source, arguments.target, arguments.task)
     found, behind = list[Record](), dict[str, Any]()
-    with scratch("baseline", vars(arguments), *entries.values()) as unfinished:
+    samples = [store.suite.read(key) for key in ("samples", f"tasks.{arguments.task}")]
+    with scratch("baseline", vars(arguments), samples, *entries.values()) as unfinished:
         for name, entry in entries.items():
             for seed in seeds_of(arguments.seeds):
                 experiment = Experiment(store, *names, entry.regime, arguments.seeds, seed)
-                task = _task(experiment, checkpoint(unfinished, name, seed))
+                networks = (experiment.clone_task.source, experiment.clone_task.target)
+                own = [fingerprint(network)[:8] for network in networks]
+                task = _task(experiment, checkpoint(unfinished, name, seed, *own))
                 classifier = METHODS.get(entry.function or name).run(task, entry.settings)
                 found += records(experiment, accuracies(experiment, classifier), name)
             behind = {**experiment.made_with, **experiment.samples}

@@ -42,8 +42,8 @@ class Flow:
         (folder / "dvc.yaml").write_text(graph)
         return Flow(folder, {**environment, "PYTHONPATH": str(ROOT), "FLOW_TEST": uuid4().hex, "SHELL": "/bin/sh"})
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "flows.benchmark", *arguments]
+    def start(self, *arguments: str, module: str = "flows.benchmark") -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", module, *arguments]
         pipe = subprocess.PIPE
         return subprocess.Popen(
             command, cwd=self.folder, env=self.environment, stdout=pipe, stderr=subprocess.STDOUT, text=True

@@ -32,6 +32,14 @@ OUTCOMES = {
 Params = dict[str, Any]
 
 
+class Plain(yaml.SafeDumper):
+    """What stands in several places is written in each: DVC's ``--set-param`` changes nothing that is shared."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        del data
+        return True
+
+
 class Command(subprocess.Popen[str]):
     """A command in a process group of its own; all that it prints goes to the file ``log``."""
 
@@ -139,7 +147,8 @@ class Project:
     def rewrite(self, name: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
         """Change a YAML file's values."""
         path = self.folder / name
-        path.write_text(yaml.safe_dump(change(yaml.safe_load(path.read_text())), sort_keys=False))
+        changed = change(yaml.safe_load(path.read_text()))
+        path.write_text(yaml.dump(changed, Dumper=Plain, sort_keys=False))
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace a text that stands once in a file."""

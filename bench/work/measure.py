@@ -77,7 +77,7 @@ class Clones:
                 yield from self._records(values, at, "pnc_f")
 
     def _finetuned(self, position: int, schedule: Schedule, folder: Path) -> Any:
-        experiment, task = self.experiment, self.experiment.clone_task
+        experiment, task, made_for = self.experiment, self.experiment.clone_task, self.packages[position].info
         return fine_tuned(
             self._attached(position),
             task.samples,
@@ -85,7 +85,9 @@ class Clones:
             experiment.recipe.augmentation,
             seed=experiment.seed,
             rehearsal=task.rehearsal if experiment.regime == "rehearsal" else None,
-            checkpoint=checkpoint(folder, "finetune", position, experiment.seed),
+            checkpoint=checkpoint(
+                folder, "finetune", position, experiment.seed, made_for.source[:8], made_for.target[:8]
+            ),
             progress=True,
         )
 

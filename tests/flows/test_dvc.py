@@ -120,12 +120,20 @@ def test_one_process_serves_many_stages_and_each_has_its_own_lines(dvc: Dvc) -> 
     assert psutil.Process().children() == [process]
 
 
-def test_a_process_that_has_died_is_a_killed_try_and_the_next_has_a_new_one(dvc: Dvc) -> None:
+def test_what_a_process_that_has_died_should_have_done_is_done_by_a_new_one(dvc: Dvc) -> None:
     reproduce(dvc, "plain")
     (process,) = psutil.Process().children()
     process.kill()
-    assert reproduce(dvc, "several")[0] == Ended(Outcome.FAILED, "DVC was killed by SIGKILL", killed=True)
-    assert reproduce(dvc, "several")[0].outcome is Outcome.RAN
+    ended, said = reproduce(dvc, "several")
+    assert ended.outcome is Outcome.RAN
+    assert "Again, as it was killed, DVC and all, by SIGKILL" in said
+
+
+def test_a_stage_that_is_killed_again_and_again_fails_in_the_end(dvc: Dvc, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows._stage._RETRY_SECONDS", (0.0, 0.0))
+    Path("dvc.yaml").write_text("stages: {dies: {cmd: echo try >> tries; kill -9 $$, outs: [never]}}")
+    assert reproduce(dvc, "dies")[0] == Ended(Outcome.FAILED, "killed by SIGKILL", killed=True)
+    assert Path("tries").read_text() == "try\n" * 3
 
 
 def test_stages_find_nothing_on_their_standard_input(folder: Path, dvc: Dvc) -> None:

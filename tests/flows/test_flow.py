@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import signal
 import subprocess
 import time
@@ -11,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from _dask import until
 from _flow import SLOW, Flow, environment
@@ -108,8 +110,11 @@ def test_a_failed_stage_fails_the_run_with_its_own_last_line(seen: Seen) -> None
 
 
 def test_only_a_killed_stage_is_tried_again(seen: Seen) -> None:
-    assert {name for name, task in seen.tasks.items() if task["run_count"] > 1} == {"flaky"}
-    assert seen.tasks["flaky"]["run_count"] == 2
+    logs = next((seen.flow.folder / ".scratch/logs").iterdir())
+    tries = {path.stem: path.read_text().count("Running stage") for path in logs.iterdir()}
+    assert {stage for stage, count in tries.items() if count > 1} == {"flaky"} and tries["flaky"] == 2
+    messages = [log["message"] for log in seen.flow.asked("logs/filter")]
+    assert "Again, as it was killed by SIGKILL" in messages
 
 
 def test_the_run_s_graph_is_dvc_s(seen: Seen) -> None:
@@ -283,3 +288,22 @@ def test_two_flows_at_once_both_succeed_and_no_stage_runs_twice(environment: dic
     assert (one.returncode, two.returncode) == (0, 0), output
     assert (flow.folder / "runs").read_text() == "run\n"
     assert (flow.folder / "quick").read_text() == "1\n"
+
+
+# Waiting for the night
+
+
+def test_the_one_who_waits_for_the_night_ends_when_told_without_its_server_too(tmp_path: Path) -> None:
+    """Prefect would go on trying to tell its server, for ever."""
+    home = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    flow = Flow.make(tmp_path, "stages: {a: {cmd: echo 1 > a, outs: [a]}}", home | {"PREFECT_HOME": str(tmp_path)})
+    with flow.start("a", module="flows.serve") as process:
+        assert process.stdout and any("being served" in line for line in process.stdout)
+        (server,) = psutil.Process(process.pid).children()
+        server.kill()
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode in (0, 130)
+    assert time.monotonic() - began < 10
+    assert flow.left() == []
