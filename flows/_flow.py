@@ -3,9 +3,9 @@
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from graphlib import TopologicalSorter
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from uuid import UUID
 
 from prefect import State, flow, get_run_logger, runtime, task
@@ -20,7 +20,7 @@ from flows._report import publish
 from flows._stage import Dvc, Outcome, interruptible
 from flows._view import View
 
-_SETTLE_SECONDS, _HURRY_SECONDS = 10.0, 0.3
+_SETTLE_SECONDS, _HURRY_SECONDS, _END_SECONDS = 10.0, 0.3, 4.0
 _KINDS = {Outcome.FAILED: Failed, Outcome.SKIPPED: Cancelled, Outcome.INTERRUPTED: Cancelled}
 
 
@@ -55,8 +55,9 @@ class Run:
             self._all()
         except KeyboardInterrupt:
             self._dvc.stop()
-            while self._running:
-                self._wait()
+            with suppress(Empty):  # interrupted as one was being started
+                while self._running:
+                    self._wait(_END_SECONDS)
             return Cancelled(message=self._view.totals())
         failed = any(row.outcome is Outcome.FAILED for row in self._view.rows)
         return (Failed if failed else Completed)(message=self._view.totals())
@@ -97,8 +98,8 @@ class Run:
         )
         future.add_done_callback(lambda ended: self._ended.put((name, ended)))
 
-    def _wait(self) -> str:
-        name, future = self._ended.get()
+    def _wait(self, seconds: float | None = None) -> str:
+        name, future = self._ended.get(timeout=seconds)
         future.wait()
         state = future.state
         if state.name not in list(Outcome):  # an error of the flow's own

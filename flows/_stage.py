@@ -97,17 +97,19 @@ class Dvc:
             seconds = _BUSY_SECONDS if ended.busy else next(tries, None) if ended.killed else None
             if seconds is None:
                 return ended
-            for tell in (say, show):
-                tell(
-                    f"Waiting for another run: {ended.message}" if ended.busy else f"Again, as it was {ended.message}"
-                )
+            why = f"Waiting for another run: {ended.message}" if ended.busy else f"Again, as it was {ended.message}"
+            say(why)
+            show(why)
             self._stopped.wait(seconds)
         return Ended(Outcome.INTERRUPTED)
 
     def _once(self, address: str, log: Path, say: Say, show: Say) -> Ended:
         with open(log, "ab+", buffering=0) as output:
             lines = Lines(output, say)
-            process = self._process(output.fileno())
+            try:
+                process = self._idle.pop()
+            except IndexError:
+                process = _Process(self._environment, output.fileno())
             process.ask(address, log)
             while (status := process.answer()) is None and not self._stopped.is_set():
                 lines.read()
@@ -118,11 +120,6 @@ class Dvc:
                 process.end()
             lines.read(last=True)
         return Ended(Outcome.INTERRUPTED) if status is None else judge(status, lines)
-
-    def _process(self, errors: int) -> "_Process":
-        with contextlib.suppress(IndexError):
-            return self._idle.pop()
-        return _Process(self._environment, errors)
 
 
 class _Process:
@@ -157,8 +154,10 @@ class _Process:
 
         A stage is told to end first, so that DVC sees it fail and closes its own files.
         """
-        for child in _children(self._process.pid):
-            child.terminate()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self._process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.terminate()
         with contextlib.suppress(BrokenPipeError):
             self._requests.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -192,13 +191,6 @@ def _success(printed: list[str]) -> Outcome:
     if any(_RESTORED.match(line) for line in printed):
         return Outcome.RESTORED
     return Outcome.CACHED if any(_UNCHANGED.match(line) for line in printed) else Outcome.RAN
-
-
-def _children(pid: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
 
 
 def _name(number: int) -> str:

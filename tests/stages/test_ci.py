@@ -1,8 +1,8 @@
-"""The workflow and .ci/run call what there is: targets of the Makefile and commands of the package."""
+"""The workflow and .ci/run call what there is: targets of the Makefile and programs of the project."""
 
 import re
 import subprocess
-import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,10 +32,17 @@ def test_the_workflow_does_all_that_ci_run_does() -> None:
     assert targets(RUN.read_text()) <= targets("\n".join(SCRIPTS.values()))
 
 
-def test_the_workflow_calls_commands_that_the_package_installs() -> None:
-    installed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    called = re.findall(r"\.venv/bin/([\w-]+)", "\n".join(SCRIPTS.values()))
-    assert called and set(called) <= installed.keys()
+def test_the_workflow_runs_programs_that_are_there() -> None:
+    called = re.findall(r"\.venv/bin/(\S+) -m (\S+)", "\n".join(SCRIPTS.values()))
+    assert called and {interpreter for interpreter, _ in called} == {"python"}
+    for _, module in called:
+        assert (ROOT / Path(*module.split("."))).with_suffix(".py").is_file(), module
+
+
+def test_slow_tests_have_a_job_of_their_own() -> None:
+    done = subprocess.run(["make", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True)
+    assert "pytest" in done.stdout and "--ignore=tests/faults" in done.stdout
+    assert "make test-faults" in SCRIPTS["faults"]
 
 
 def test_the_base_of_a_comparison_is_fetched_and_never_spliced_into_a_script() -> None:

@@ -75,11 +75,11 @@ def test_plots_diff_draws_every_plot_and_figure_before_and_after(project: Projec
     plots = dvc(project, "plots", "diff")["data"]
     figures = {f"{RESULTS}/figures/{name}.png" for name in ("positions", "kept")}
     tables = {f"{RESULTS}/plots/{name}.csv" for name in ("rows", "positions")}
-    assert {name.removeprefix("dvc.yaml::") for name in plots} == tables | figures
-    for versions in plots.values():
+    drawn = {name: versions for name, versions in plots.items() if versions}
+    assert set(drawn) == tables | figures
+    for versions in drawn.values():
         assert {revision for version in versions for revision in version["revisions"]} == {"HEAD", "workspace"}
-    (rows,) = (versions for name, versions in plots.items() if name.endswith("rows.csv"))
-    points = rows[0]["content"]["data"]["values"]
+    points = plots[f"{RESULTS}/plots/rows.csv"][0]["content"]["data"]["values"]
     bars = {point["rev"]: float(point["S"]) for point in points if point["row"] == "PNC (full), strict"}
     assert bars["workspace"] - bars["HEAD"] == pytest.approx(-5)
 
