@@ -21,7 +21,7 @@ READ: set[str] = set()  # every key that this process has asked for: a test hold
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """A network to train: ``classes`` are labels of the data set, in the order of its outputs ("0-4": all of them)."""
+    """A network to train: ``classes`` are labels of the data set in the order of its outputs ("0-4": all of them)."""
 
     arch: str
     classes: str | tuple[int, ...]
@@ -148,7 +148,7 @@ class Suite:
 def spelled_out(classes: str | tuple[int, ...]) -> tuple[int, ...]:
     """``"5-9"`` → (5, 6, 7, 8, 9); a tuple as it is."""
     if not isinstance(classes, str):
-        return classes
+        return tuple(classes)
     first, _, last = classes.partition("-")
     if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
         raise bad("classes", expected="a list of numbers, or FIRST-LAST", found=repr(classes))
