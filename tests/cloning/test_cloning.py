@@ -72,10 +72,11 @@ def test_heterogeneous_pairs_meet_at_the_same_relative_depth(
 
 
 def test_torchvisions_resnets_are_cloned_as_they_are(tmp_path: Path) -> None:
-    from torchvision.models import resnet18
+    """A short one; it is converted stage by stage, whatever their length."""
+    from torchvision.models.resnet import BasicBlock, ResNet
 
     with torch.random.fork_rng(devices=[]):
-        source, target = (resnet18(num_classes=classes).train() for classes in (5, 4))
+        source, target = (ResNet(BasicBlock, [1, 1, 1, 1], num_classes=classes).train() for classes in (5, 4))
     package = end_to_end(source, target, samples(each=3, size=32), tmp_path, positions=[4])
     assert pnc.attach(target, source, package).classes == ("0", "1", "2", "3", "owl", "kiwi")
 
@@ -171,13 +172,13 @@ def test_a_clone_learns_its_classes_from_their_pictures_alone() -> None:
     for role, digits in (("target", (0, 1, 2, 3, 4)), ("source", (5, 6, 7, 8, 9))):
         own = train.relabelled(digits).with_channels(3)
         network = tiny_network(role, 5, (16, 24, 32))
-        recipe = Recipe(Schedule(6, 32, 8e-3), Augmentation(1, False, 10))
+        recipe = Recipe(Schedule(6, 64, 1.5e-2), Augmentation(1, False, 10))
         train_classifier(network, own, recipe, seed=0, label=role)
         networks.append(network)
     target, source = networks
     new = Images(train.pixels, train.labels, train.class_names).of_classes([6]).with_channels(3)
     given = Images(new.pixels, new.labels - 5, new.class_names)
-    settings = quick(keep=1.0, inputs_per_epoch=640, start_inputs=256, views=8, schedule=Schedule(5, 64, 5e-3))
+    settings = quick(keep=1.0, inputs_per_epoch=512, start_inputs=256, views=8, schedule=Schedule(4, 64, 6e-3))
     package = pnc.clone(source, target, given, {1: "6"}, settings=settings)
     model = pnc.attach(target, source, package)
     parts = [test.relabelled(digits).with_channels(3) for digits in ((0, 1, 2, 3, 4), (6,))]
