@@ -44,7 +44,8 @@ def test_a_stage_declares_no_code_that_it_does_not_import(finished: Finished) ->
 
 def test_a_stage_opens_no_file_that_it_does_not_declare(finished: Finished) -> None:
     for name, stage in finished.graph.items():
-        found = {path for path in finished.ended[name].opened if path.parts[0] not in ANYONES}
+        opened = {path for path in finished.ended[name].opened if "__pycache__" not in path.parts}
+        found = {path for path in opened if path.parts[0] not in ANYONES}
         declared = (*stage.needs, *stage.outs)
         parts = {path for path in found if path.suffix == ".part"}  # beside what it becomes
         near = tuple(out.parent for out in stage.outs)
