@@ -17,18 +17,18 @@ UNCHANGED = Augmentation(crop=0, flip=False, rotation=0.0)
 
 @dataclass(frozen=True)
 class LowResolution:
-    """The first ``share`` of the epochs, rounded down, on pictures scaled to ``size`` × ``size`` pixels.
+    """The first ``share`` of the epochs, rounded down, on pictures scaled to ``pixels`` × ``pixels``.
 
     Most of what a network learns it learns as well from small pictures, several times as fast. The last epochs are
     always on the pictures as they are.
     """
 
-    size: int
+    pixels: int
     share: float
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise bad("low.size", expected="a positive number of pixels", found=self.size)
+        if self.pixels < 1:
+            raise bad("low.pixels", expected="a positive number of pixels", found=self.pixels)
         if not 0 < self.share < 1:
             raise bad("low.share", expected="a fraction in (0, 1)", found=self.share)
 
@@ -116,12 +116,12 @@ class _Views:
             network.eval()(as_float(self.small[:1]))
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
-            found = f"{self.low.size}×{self.low.size} ({reason})"
-            raise bad("low.size", expected="pictures that the network takes", found=found) from None
+            found = f"{self.low.pixels}×{self.low.pixels} ({reason})"
+            raise bad("low.pixels", expected="pictures that the network takes", found=found) from None
 
 
 def _smaller(images: Images, low: LowResolution) -> Tensor:
     side = min(images.pixels.shape[-2:])
-    if low.size >= side:
-        raise bad("low.size", expected=f"fewer pixels than the pictures' {side}", found=low.size)
-    return images.resized(low.size).pixels
+    if low.pixels >= side:
+        raise bad("low.pixels", expected=f"fewer pixels than the pictures' {side}", found=low.pixels)
+    return images.resized(low.pixels).pixels

@@ -129,7 +129,7 @@ def test_small_pictures_make_a_difference() -> None:
 
 @pytest.mark.parametrize("size", [8, 9])
 def test_small_pictures_must_be_smaller(size: int) -> None:
-    with pytest.raises(PncError, match=f"^low.size: expected fewer pixels than the pictures' 8, found {size}$"):
+    with pytest.raises(PncError, match=f"^low.pixels: expected fewer pixels than the pictures' 8, found {size}$"):
         trained(replace(RECIPE, low=LowResolution(size, 0.5)))
 
 
@@ -141,7 +141,7 @@ def test_a_network_that_cannot_take_them_says_so_in_one_line_before_it_trains(ar
     with pytest.raises(PncError) as caught:
         train_classifier(network, pictures, replace(RECIPE, low=LowResolution(size, 0.5)), seed=0, label="test")
     said = str(caught.value)
-    assert said.startswith(f"low.size: expected pictures that the network takes, found {size}×{size} (")
+    assert said.startswith(f"low.pixels: expected pictures that the network takes, found {size}×{size} (")
     assert "\n" not in said
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
@@ -158,10 +158,10 @@ def test_networks_that_pool_globally_take_pictures_of_half_the_size(arch: str) -
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"size": 0, "share": 0.5}, "low.size: expected a positive number of pixels, found 0"),
-        ({"size": 4, "share": 0.0}, "low.share: expected a fraction in (0, 1), found 0.0"),
-        ({"size": 4, "share": 1.0}, "low.share: expected a fraction in (0, 1), found 1.0"),
-        ({"size": 4, "share": math.nan}, "low.share: expected a fraction in (0, 1), found nan"),
+        ({"pixels": 0, "share": 0.5}, "low.pixels: expected a positive number of pixels, found 0"),
+        ({"pixels": 4, "share": 0.0}, "low.share: expected a fraction in (0, 1), found 0.0"),
+        ({"pixels": 4, "share": 1.0}, "low.share: expected a fraction in (0, 1), found 1.0"),
+        ({"pixels": 4, "share": math.nan}, "low.share: expected a fraction in (0, 1), found nan"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, Any], said: str) -> None:
