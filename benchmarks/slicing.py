@@ -16,7 +16,7 @@ from torch import nn
 from pnc.arch import BlockNet, NetworkSpec, build
 from pnc.arch.twin import Twin
 from pnc.base.seeds import generator
-from pnc.cloned.slicing import slice_tail, tail_cost
+from pnc.cloning.slicing import slice_tail, tail_cost
 from pnc.cloning.tail import MaskedTail
 
 HEADER = "network | R | MACs | parameters | masked / full | sliced / full | sliced / masked | full, ms | error"

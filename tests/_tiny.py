@@ -99,8 +99,8 @@ def quick(**changes: Any) -> CloneSettings:
         inputs_per_epoch=64,
         start_inputs=16,
         held_out_inputs=16,
-        views=1,
         schedule=Schedule(epochs=2, batch=32, lr=1e-2),
+        insert=Schedule(epochs=2, batch=32, lr=1e-2),
     )
     return replace(settings, **changes)
 

@@ -11,7 +11,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,6 +62,10 @@ class Checkpoint:
 
     path: Path
     seconds: float = 15.0
+
+    def of(self, part: str) -> "Checkpoint":
+        """The one for a ``part`` of the run, beside it."""
+        return replace(self, path=self.path.with_name(f"{self.path.stem}-{part}{self.path.suffix}"))
 
 
 def fit(

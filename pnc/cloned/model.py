@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from pnc.arch import BlockNet, as_blocknet, fingerprint
 from pnc.arch.twin import Twin
 from pnc.base.errors import bad
-from pnc.cloned.slicing import slice_tail
 from pnc.cloning.adapter import Adapter
 from pnc.cloning.candidate import Candidate, traverse
 from pnc.cloning.masks import MaskReading
 from pnc.cloning.package import ClonePackage
+from pnc.cloning.slicing import slice_tail
 from pnc.cloning.tail import MaskedTail
 
 
@@ -119,6 +119,7 @@ def _candidate(item: _Attached, target: BlockNet) -> Candidate:
     if not 0 <= info.position < len(target):
         raise bad("position R", expected=f"a block of the target, 0…{len(target) - 1}", found=info.position)
     tail = MaskedTail(source, info.source_position, 1.0, cast(MaskReading, info.reading)).harden(package.masks)
+    tail.rescale(package.constants)
     leaving, entering = package.adapter["weight"].shape[:2]
     new, width = package.rows["weight"].shape
     with torch.random.fork_rng(devices=[]):

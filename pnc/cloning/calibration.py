@@ -1,35 +1,78 @@
 """Joint calibration: one offset δ on the new logits decides old against new; it is folded into F_c's bias.
 
-Strict: D_t alone says what a new picture looks like, so δ is set such that a share q of held-out D_t is called
-new. Rehearsal: δ is where most held-out pictures of D_t and D_o, each class weighing the same, are classified right.
+Rehearsal: δ is where most held-out pictures of D_t and D_o, each class weighing the same, are classified right.
+
+Strict: D_t alone says what a new picture looks like, and nothing says what an old one does. A share q of held-out D_t
+shall be called new. Where classes are confusable that takes an offset that calls most old pictures new as well, so
+there is a second bound: of pictures that D_t is widened into until neither network knows them, only a share
+``neutral`` may be called new.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from pnc.base.augment import augment
-from pnc.base.images import Images, as_float
+from pnc.base.evaluate import predict
+from pnc.base.images import as_float
 from pnc.base.seeds import generator
 from pnc.cloning.candidate import Candidate, traverse
+from pnc.cloning.objective import source_scores
 from pnc.cloning.settings import CloneSettings
 from pnc.cloning.task import CloneTask
+from pnc.cloning.widen import widen
+
+EXCHANGES = 20
+
+
+@dataclass(frozen=True)
+class Offset:
+    """``delta`` δ, and what it is expected to do: the shares of new pictures that are ``called_new``, and of old ones
+    that ``leak``, are called new by mistake."""
+
+    delta: float
+    called_new: float
+    leak: float
 
 
 @torch.no_grad()
-def calibrate(candidate: Candidate, task: CloneTask, settings: CloneSettings, seed: int) -> float:
-    """Choose δ by ``settings`` and add it to the candidate's new logits; returns δ."""
-    if settings.calibration == "none":
-        return 0.0
-    new = _views(candidate, task, task.held_out, settings.views, generator(seed, "calibration", "D_t"))
+def calibrate(candidate: Candidate, tail: nn.Module, task: CloneTask, settings: CloneSettings, seed: int) -> Offset:
+    """Choose δ by ``settings`` and add it to the candidate's new logits. ``tail`` is its own, or that cut down."""
+    old, new = _logits(candidate, tail, task, as_float(task.held_out.pixels))
+    delta, leak = 0.0, None
     if settings.regime == "rehearsal" and task.rehearsal_held_out is not None:
-        old = _views(candidate, task, task.rehearsal_held_out, settings.views, generator(seed, "calibration", "D_o"))
-        delta = best_offset(*new, *old)
-    else:
-        delta = quantile_offset(new[0], new[1], settings.q)
+        rehearsed = task.rehearsal_held_out
+        of_old = _logits(candidate, tail, task, as_float(rehearsed.pixels))
+        if settings.calibration == "held_out":
+            delta = best_offset(old, new, task.held_out.labels, *of_old, rehearsed.labels)
+        leak = _share(*of_old, delta)
+    elif settings.calibration == "held_out":
+        pictures = widen(as_float(task.held_out.pixels), generator(seed, "calibration"))
+        neutral = _logits(candidate, tail, task, pictures)
+        delta = min(quantile_offset(old, new, settings.q), quantile_offset(*neutral, settings.neutral))
+    if leak is None:
+        answers = predict(task.source, task.held_out.pixels)
+        leak = expected_leak(old, answers, task.classes, settings.rest_weight, delta, generator(seed, "exchange"))
     candidate.rows.bias.add_(delta)
-    return delta
+    return Offset(delta, _share(old, new, delta), leak)
+
+
+def expected_leak(
+    target: Tensor, source: Tensor, classes: tuple[int, ...], rest_weight: float, delta: float, draws: torch.Generator
+) -> float:
+    """The share of old pictures that would be called new, guessed from D_t with the two networks' parts exchanged.
+
+    An old picture is to the source what a new one is to the target: so the ``target``'s logits [N, |T_t|] for as many
+    of its classes, drawn again and again, stand for the source's of T_s, and ``source`` [N, C] for the target's own.
+    """
+    own = source.amax(1)
+    leaks = []
+    for _ in range(EXCHANGES):
+        drawn = torch.randperm(target.shape[1], generator=draws)[: len(classes)].tolist()
+        stranger = source_scores(target, drawn, rest_weight).amax(1)
+        leaks.append((stranger + delta > own).double().mean())
+    return float(torch.stack(leaks).mean())
 
 
 def quantile_offset(old: Tensor, new: Tensor, q: float) -> float:
@@ -55,16 +98,17 @@ def best_offset(
     return float(-(below[best] + above[best]) / 2)
 
 
-def _views(
-    candidate: Candidate, task: CloneTask, images: Images, views: int, draws: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(old logits, new logits, labels) of slightly shifted and turned views of ``images``: a smoother quantile."""
+def _share(old: Tensor, new: Tensor, delta: float) -> float:
+    """How many have their best new logit on top."""
+    return float((new.amax(1) + delta > old.amax(1)).double().mean())
+
+
+def _logits(candidate: Candidate, tail: nn.Module, task: CloneTask, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """(old, new) logits of ``pictures`` [N, C, H, W]."""
     parts = []
-    for _ in range(views):
-        for chosen in torch.arange(len(images)).split(1000):
-            inputs = augment(as_float(images.pixels[chosen]), draws, crop=1, flip=False, rotation=5)
-            entering, embedding = traverse(task.target, inputs, {candidate.position})
-            new = candidate(entering[candidate.position], embedding)
-            parts.append((task.target.head(embedding), new, images.labels[chosen]))
-    old, new, labels = (torch.cat(part) for part in zip(*parts, strict=True))
-    return old, new, labels
+    for part in pictures.split(250):
+        entering, embedding = traverse(task.target, part, {candidate.position})
+        embedded = tail(candidate.adapter(entering[candidate.position]))
+        parts.append((task.target.head(embedding), candidate.rows(torch.cat([embedding, embedded], dim=1))))
+    old, new = (torch.cat(part) for part in zip(*parts, strict=True))
+    return old, new

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,16 +36,6 @@ class Candidate(nn.Module):
     def forward(self, h: Tensor, old_embedding: Tensor) -> Tensor:
         """New logits [N, |T_s|] from ``h`` and the target's own embedding [N, d_t]."""
         return self.rows(torch.cat([old_embedding, self.embed(h)], dim=1))
-
-    def learned(self) -> nn.ModuleDict:
-        """The trainable parts alone (no twin of the source), as a checkpoint needs them."""
-        scores = nn.ParameterList(self.tail.scores())
-        return nn.ModuleDict({"adapter": self.adapter, "rows": self.rows, "scores": scores})
-
-    def groups(self, score_rate: float) -> list[dict[str, Any]]:
-        """Parameter groups: A and F_c at the schedule's rate, M's scores at ``score_rate`` times it."""
-        layers: dict[str, Any] = {"params": [*self.adapter.parameters(), *self.rows.parameters()]}
-        return [layers, {"params": self.tail.scores(), "scale": score_rate}]
 
 
 def traverse(network: BlockNet, pictures: Tensor, positions: Iterable[int]) -> tuple[dict[int, Tensor], Tensor]:

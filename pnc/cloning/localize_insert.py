@@ -1,10 +1,12 @@
 """Localise and insert: learn M, A and F_c for given positions R (Eq. 8; the inner loop of Algorithm 1).
 
-All positions are trained in one pass: the frozen trunks run once per batch and serve every R, the inputs are the
-same for each, and the parameters share nothing, so one position at a time gives the same result.
+First all three are learned together, M as scores that its top-c filters are taken of (``settings.schedule``). Then M
+is fixed, the filters that it drops are cut out, and what is left is learned on (``settings.insert``), several times
+as fast: at the size that is shipped. Positions share their inputs and nothing else, so that one at a time gives the
+same result as all at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,27 +14,34 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pnc.base.errors import bad
-from pnc.base.images import Images, as_float
-from pnc.base.seeds import derive, generator
-from pnc.base.train import Checkpoint, History, fit
+from pnc.base.images import Images
+from pnc.base.seeds import generator
+from pnc.base.train import Checkpoint, Schedule, fit
 from pnc.cloning import objective
-from pnc.cloning.adapter import Adapter
-from pnc.cloning.calibration import calibrate
-from pnc.cloning.candidate import Candidate, source_position, traverse
+from pnc.cloning.calibration import Offset, calibrate
+from pnc.cloning.candidate import Candidate
+from pnc.cloning.inputs import BATCH, Inputs, Near, features, near, rehearsed, taught
 from pnc.cloning.local.local_models import LocalModels
-from pnc.cloning.local.neighbourhood import perturb
+from pnc.cloning.masks import kept_filters
 from pnc.cloning.settings import CloneSettings
+from pnc.cloning.slicing import SlicedTail, slice_tail
+from pnc.cloning.start import start
 from pnc.cloning.tail import MaskedTail
 from pnc.cloning.task import CloneTask
-from pnc.cloning.widen import widen
 
 
 @dataclass(frozen=True)
-class Losses:
-    """A candidate's losses: the mean of each epoch, and on held-out pictures once trained and hardened."""
+class Outcome:
+    """How it went: each epoch's mean loss, the loss ``converged`` to on held-out pictures, and the ``offset`` δ.
+
+    ``accuracy`` is the other thing to choose R by: the share of held-out inputs that are answered right (rehearsal),
+    or as the two whole networks side by side answer them (strict, where no picture of T_t says what is right).
+    """
 
     epochs: list[float]
     converged: float
+    accuracy: float
+    offset: Offset
 
 
 def localize_insert(
@@ -44,7 +53,7 @@ def localize_insert(
     seed: int,
     checkpoint: Checkpoint | None = None,
     progress: bool = False,
-) -> dict[int, tuple[Candidate, Losses]]:
+) -> dict[int, tuple[Candidate, Outcome]]:
     """Train, harden and calibrate one candidate per position R_t. Neither network changes.
 
     ``local_models`` is G around some of ``task.pixels``, with all of the source's outputs. Raises PncError for a
@@ -54,192 +63,171 @@ def localize_insert(
     count = len(task.samples) + len(task.held_out)
     if (last := int(local_models.of.max())) >= count:
         raise bad("local models G", expected=f"of {count} pictures", found=f"one of picture {last}")
-    training = _Training(task, local_models, settings, positions, seed)
-    epochs = training.fit(checkpoint, progress)
-    converged = training.held_out_losses()
-    for candidate in training.candidates:
-        calibrate(candidate, task, settings, seed)
-    return {
-        candidate.position: (candidate, Losses([means[index] for means in epochs], converged[index]))
-        for index, candidate in enumerate(training.candidates)
-    }
+    seen, unseen = local_models.slice(0, len(task.samples)), local_models.slice(len(task.samples), count)
+    lessons = _Lessons.draw(task, settings, (task.samples, task.rehearsal), seen, settings.inputs_per_epoch, seed)
+    exams = (task.held_out, task.rehearsal_held_out)
+    held_out = _Lessons.draw(task, settings, exams, unseen, settings.held_out_inputs, seed)
+    found = {}
+    for position in positions:
+        candidate = start(task, settings, position, seed)
+        sliced, epochs = _Learner(task, settings, candidate, lessons, seed).fit(checkpoint, progress)
+        with torch.no_grad():
+            converged, accuracy = _Learner(task, settings, candidate, held_out, seed).examine(candidate.tail)
+            offset = calibrate(candidate, sliced, task, settings, seed)
+        found[position] = (candidate, Outcome(epochs, converged, accuracy, offset))
+    return found
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Training or held-out pictures: D_t, G around them, and D_o in the rehearsal regime."""
+class _Lessons:
+    """Training or held-out inputs: ``near`` for L_loc, ``taught`` for L_ins, ``rehearsed`` where D_o is seen."""
 
-    samples: Images
-    local: LocalModels
-    rehearsal: Images | None
+    near: Near
+    taught: Inputs
+    rehearsed: Inputs | None
+
+    @staticmethod
+    def draw(
+        task: CloneTask,
+        settings: CloneSettings,
+        images: tuple[Images, Images | None],
+        local: LocalModels,
+        count: int,
+        seed: int,
+    ) -> "_Lessons":
+        """``count`` of each, made from D_t and D_o."""
+        (new, old), draws = images, generator(seed, "inputs", len(images[0]))
+        around = near(new, local, count, draws)
+        wide = taught(task, new, around, settings, draws)
+        if settings.regime == "strict" or old is None:
+            return _Lessons(around, wide, None)
+        return _Lessons(around, wide, rehearsed(task, new, old, count, settings.rehearsal, draws))
 
 
-@dataclass(frozen=True)
-class _Near:
-    """b · x for ``chosen`` rows of D_t, and what their local models answer [n, C]."""
-
-    chosen: Tensor
-    pictures: Tensor
-    answers: Tensor
-
-
-def _near(part: _Part, count: int, draws: torch.Generator) -> _Near:
-    models = _rows(len(part.local), count, draws)
-    masks = torch.randint(len(part.local.masks), (count,), generator=draws)
-    chosen = part.local.of[models]
-    pictures = perturb(as_float(part.samples.pixels[chosen]), part.local.masks[masks])
-    return _Near(chosen, pictures, part.local.predict(models, masks))
-
-
-class _Training:
-    """One batch of Eq. 8 for every candidate at once."""
+class _Learner:
+    """One candidate and its lessons."""
 
     def __init__(
-        self, task: CloneTask, local_models: LocalModels, settings: CloneSettings, positions: Sequence[int], seed: int
+        self, task: CloneTask, settings: CloneSettings, candidate: Candidate, lessons: _Lessons, seed: int
     ) -> None:
-        self.task = task
-        self.settings = settings
-        self.seed = seed
-        self.candidates = [_start(task, settings, position, seed) for position in positions]
-        count, rehearsal = len(task.samples), settings.regime == "rehearsal"
-        seen, held_out = local_models.slice(0, count), local_models.slice(count, count + len(task.held_out))
-        self.training = _Part(task.samples, seen, task.rehearsal if rehearsal else None)
-        self.held_out = _Part(task.held_out, held_out, task.rehearsal_held_out if rehearsal else None)
+        self.task, self.settings, self.candidate, self.lessons, self.seed = task, settings, candidate, lessons, seed
+        position, source = candidate.position, task.source
+        self.taught = features(task.target, lessons.taught.pixels, position)
+        if settings.localisation > 0:
+            self.near = features(source, lessons.near.pixels, candidate.tail.start)
+        if lessons.rehearsed is not None:
+            self.rehearsed = features(task.target, lessons.rehearsed.pixels, position)
+        self.evidence = objective.source_scores(lessons.taught.answers, task.classes, settings.rest_weight)
+        self.heads = [*candidate.adapter.parameters(), *candidate.rows.parameters()]
 
-    def fit(self, checkpoint: Checkpoint | None, progress: bool) -> History:
-        """Train all candidates, then binarise their masks."""
+    def fit(self, checkpoint: Checkpoint | None, progress: bool) -> tuple[SlicedTail, list[float]]:
+        """Learn M with A and F_c, fix it, learn on at the size that is left: (the tail cut down, the losses)."""
+        candidate, settings = self.candidate, self.settings
+        epochs = self._epochs("localise", settings.schedule, candidate.tail, checkpoint, progress)
+        candidate.tail.harden()
+        with torch.no_grad():
+            example = candidate.adapter(self.taught(torch.zeros(1, dtype=torch.long)))
+        sliced = slice_tail(candidate.tail, example, learns=True)
+        if settings.insert is not None:
+            epochs += self._epochs("insert", settings.insert, sliced, checkpoint, progress)
+            sliced.write_back(candidate.tail)
+        return sliced, epochs
+
+    def _epochs(
+        self,
+        phase: str,
+        schedule: Schedule,
+        tail: MaskedTail | SlicedTail,
+        checkpoint: Checkpoint | None,
+        progress: bool,
+    ) -> list[float]:
+        """The loss of each epoch of one phase; ``tail`` is what is learned beside A and F_c."""
+        scale = self.settings.score_rate if isinstance(tail, MaskedTail) else 1.0
+        own = tail.scores() if isinstance(tail, MaskedTail) else tail.learned()
+        position = self.candidate.position
         history = fit(
-            nn.ModuleList(candidate.learned() for candidate in self.candidates),
-            [group for candidate in self.candidates for group in candidate.groups(self.settings.score_rate)],
-            lambda indices, draws: self._losses(self.training, len(indices), draws),
-            self.settings.inputs_per_epoch,
-            self.settings.schedule,
+            nn.ModuleList([self.candidate.adapter, self.candidate.rows, nn.ParameterList(own)]),
+            [{"params": self.heads}, {"params": own, "scale": scale}],
+            lambda indices, draws: self.loss(indices, tail, draws),
+            len(self.lessons.taught),
+            schedule,
             seed=self.seed,
-            label="localise and insert",
-            checkpoint=checkpoint,
+            label=phase,
+            begin=self._anneal if isinstance(tail, MaskedTail) else None,
+            checkpoint=checkpoint and checkpoint.of(f"R{position}-{phase}"),
             progress=progress,
         )
-        for candidate in self.candidates:
-            candidate.tail.harden()
-        return history
+        return [loss for (loss,) in history]
 
-    @torch.no_grad()
-    def held_out_losses(self) -> list[float]:
-        """The same losses on held-out pictures, masks hardened: what R* is chosen by."""
-        size = self.settings.schedule.batch
-        draws = generator(self.seed, "held-out losses")
-        losses = [self._losses(self.held_out, size, draws) for _ in range(0, self.settings.held_out_inputs, size)]
-        return torch.stack(losses).mean(0).tolist()
+    def _anneal(self, epoch: int) -> None:
+        """Let the kept fraction fall from 1 to ``keep`` along a cubic over the first epochs, if that is asked for."""
+        settings = self.settings
+        left = settings.anneal * settings.schedule.epochs
+        share = max(0.0, 1 - (epoch + 1) / left) ** 3 if left else 0.0
+        for _, layer in self.candidate.tail.masked_layers():
+            layer.c = kept_filters(len(layer.on), settings.keep + (1 - settings.keep) * share)
 
-    def _losses(self, part: _Part, count: int, draws: torch.Generator) -> Tensor:
-        """L_loc + L_ins [candidates] on one batch of ``count`` perturbed pictures."""
-        total = self._insertion(part, count, draws)
-        if self.settings.localisation > 0:
-            total = total + self.settings.localisation * self._localisation(part, max(1, count // 4), draws)
-        if part.rehearsal is not None:
-            old_and_new = self._rehearsal(part.samples, part.rehearsal, count, draws)
-            total = total + self.settings.rehearsal.weight * old_and_new
+    def loss(self, indices: Tensor, tail: MaskedTail | SlicedTail, draws: torch.Generator) -> Tensor:
+        """L_ins, with L_loc while M is learned, and what rehearsal adds, on the inputs ``indices``."""
+        settings = self.settings
+        total = self._insertion(indices, tail)
+        if settings.localisation > 0 and isinstance(tail, MaskedTail):
+            total = total + settings.localisation * self._localisation(indices[: max(1, len(indices) // 4)], tail)
+        if self.lessons.rehearsed is not None:
+            drawn = torch.randint(len(self.lessons.rehearsed), (len(indices),), generator=draws)
+            total = total + settings.rehearsal.weight * self._rehearsal(self.lessons.rehearsed, drawn, tail)
         return total
 
-    def _localisation(self, part: _Part, count: int, draws: torch.Generator) -> Tensor:
-        """L_loc: the masked source, on its own features, against g_i(b)."""
-        near = _near(part, count, draws)
-        with torch.no_grad():
-            entering, _ = traverse(self.task.source, near.pictures, {c.tail.start for c in self.candidates})
-        weight, bias = objective.source_rows(self.task.source.head, self.task.classes, rest_weight=0)
-        local = near.answers[:, list(self.task.classes)]
-        outputs = [F.linear(c.tail(entering[c.tail.start]), weight, bias) for c in self.candidates]
-        return torch.stack([objective.localisation_loss(masked, local) for masked in outputs])
+    def examine(self, tail: MaskedTail) -> tuple[float, float]:
+        """(loss, accuracy) on all of the inputs."""
+        draws, parts = generator(self.seed, "held-out losses"), torch.arange(len(self.lessons.taught)).split(BATCH)
+        losses = torch.stack([self.loss(part, tail, draws) * len(part) for part in parts])
+        right = torch.cat([self._right(part, tail) for part in parts])
+        return float(losses.sum()) / len(right), float(right.double().mean())
 
-    def _insertion(self, part: _Part, count: int, draws: torch.Generator) -> Tensor:
-        """L_ins: the clone against M_t and G (b · x), or M_t and M_s itself (widened pictures)."""
-        settings = self.settings
-        if settings.inputs == "neighbourhood":
-            near = _near(part, count, draws)
-            inputs, answers, chosen = near.pictures, near.answers, near.chosen
+    def _right(self, indices: Tensor, tail: nn.Module) -> Tensor:
+        """Boolean [n]: which of the inputs are answered as they should be."""
+        if (inputs := self.lessons.rehearsed) is not None:
+            old, embedding, entering = inputs.old[indices], inputs.embedding[indices], self.rehearsed(indices)
+            wanted = inputs.labels[indices] + old.shape[1]  # T_t counts from −|T_t|
         else:
-            chosen = _rows(len(part.samples), count, draws)
-            inputs = widen(as_float(part.samples.pixels[chosen]), draws)
-            answers = self._ask_source(inputs)
-        new_teacher = objective.source_scores(answers, self.task.classes, settings.rest_weight)
-        outputs = self._outputs(inputs)
+            inputs = self.lessons.taught
+            old, embedding, entering = inputs.old[indices], inputs.embedding[indices], self.taught(indices)
+            wanted = torch.cat([old, self.evidence[indices]], dim=1).argmax(1)
+        return torch.cat([old, self._new(entering, embedding, tail)], dim=1).argmax(1) == wanted
+
+    def _new(self, h: Tensor, embedding: Tensor, tail: nn.Module) -> Tensor:
+        """The clone's new logits [n, |T_s|] for features that enter R."""
+        candidate = self.candidate
+        return candidate.rows(torch.cat([embedding, tail(candidate.adapter(h))], dim=1))
+
+    def _insertion(self, indices: Tensor, tail: nn.Module) -> Tensor:
+        """L_ins: the clone against M_t and the source, or G on b · x."""
+        inputs, settings = self.lessons.taught, self.settings
+        old = inputs.old[indices]
+        new = self._new(self.taught(indices), inputs.embedding[indices], tail)
         if settings.insertion == "labels":
-            labels = part.samples.labels[chosen] + self.task.target.classes
-            return torch.stack([objective.cross_entropy(old, new, labels) for old, new in outputs])
+            return objective.cross_entropy(old, new, inputs.labels[indices] + old.shape[1])
         loss = {
             "joint": objective.joint_distillation,
             "two_softmax": objective.two_softmax_distillation,
         }[settings.insertion]
-        return torch.stack([loss(old, new, old, new_teacher) for old, new in outputs])
+        return loss(old, new, old, self.evidence[indices])
 
-    def _rehearsal(self, samples: Images, rehearsal: Images, count: int, draws: torch.Generator) -> Tensor:
+    def _localisation(self, indices: Tensor, tail: MaskedTail) -> Tensor:
+        """L_loc: the masked source, on its own features, against g_i(b)."""
+        head, classes = self.task.source.head, list(self.task.classes)
+        weight, bias = objective.source_rows(head, classes, rest_weight=0)
+        masked = F.linear(tail(self.near(indices)), weight, bias)
+        return objective.localisation_loss(masked, self.lessons.near.answers[indices][:, classes])
+
+    def _rehearsal(self, inputs: Inputs, indices: Tensor, tail: nn.Module) -> Tensor:
         """Joint cross-entropy on D_t ∪ D_o: all for the new classes on D_t, split as by M_s, and none on D_o."""
-        drawn = torch.randint(len(samples) + len(rehearsal), (count,), generator=draws)
-        new, old = drawn[drawn < len(samples)], drawn[drawn >= len(samples)] - len(samples)
-        pixels = torch.cat([samples.pixels[new], rehearsal.pixels[old]])
-        inputs = self.settings.rehearsal.augmentation(as_float(pixels), draws)
-        is_new = torch.cat([torch.ones(len(new)), torch.zeros(len(old))]).to(inputs)
-        outputs = self._outputs(inputs)
-        teacher_new = self._ask_source(inputs)[:, list(self.task.classes)]
-        targets = objective.gated_targets(outputs[0][0], is_new, teacher_new)
-        return torch.stack([objective.cross_entropy(old_logits, new, targets) for old_logits, new in outputs])
-
-    @torch.no_grad()
-    def _ask_source(self, inputs: Tensor) -> Tensor:
-        return self.task.source(inputs)
-
-    def _outputs(self, inputs: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """(old logits, new logits) of every candidate."""
-        target = self.task.target
-        with torch.no_grad():
-            entering, embedding = traverse(target, inputs, {c.position for c in self.candidates})
-            old = target.head(embedding)
-        return [(old, candidate(entering[candidate.position], embedding)) for candidate in self.candidates]
-
-
-def _start(task: CloneTask, settings: CloneSettings, position: int, seed: int) -> Candidate:
-    """A candidate before training: A in closed form, scores from filter norms, F_c from the source's rows."""
-    source, target = task.source, task.target
-    start = source_position(position, len(target), len(source))
-    h_t, h_s = next(_feature_pairs(task, position, start, settings.start_inputs, seed))
-    for role, block, h in (("target", position, h_t), ("source", start, h_s)):
-        if h.dim() != 4:
-            raise bad(
-                f"features that enter block {block} of the {role}", expected="[N, C, H, W]", found=list(h.shape)
-            )
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(derive(seed, "adapter", position))
-        size = (int(h_s.shape[2]), int(h_s.shape[3]))
-        adapter = Adapter(h_t.shape[1], h_s.shape[1], size, relu=bool(h_s.min() >= 0))
-        rows = nn.Linear(target.head.in_features + source.head.in_features, len(task.classes))
-    if settings.start == "ridge":
-        adapter.start_from(_feature_pairs(task, position, start, settings.start_inputs, seed))
-    tail = MaskedTail(source, start, settings.keep, settings.reading)
-    weight, bias = objective.source_rows(source.head, task.classes, settings.rest_weight)
-    with torch.no_grad():
-        rows.weight.zero_()
-        rows.weight[:, target.head.in_features :] = weight
-        rows.bias.copy_(bias)
-    return Candidate(position, adapter, tail, rows).to(task.samples.pixels.device)
-
-
-@torch.no_grad()
-def _feature_pairs(
-    task: CloneTask, position: int, start: int, count: int, seed: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Both networks' features where the module plugs in, on D_t and on widened pictures made from it."""
-    draws = generator(seed, "adapter inputs")
-    for batch in _rows(len(task.samples), count, draws).split(128):
-        pictures = as_float(task.samples.pixels[batch])
-        for inputs in (pictures, widen(pictures, draws)):
-            h_t, _ = traverse(task.target, inputs, {position})
-            h_s, _ = traverse(task.source, inputs, {start})
-            yield h_t[position], h_s[start]
-
-
-def _rows(pictures: int, count: int, draws: torch.Generator) -> Tensor:
-    """``count`` indices of ``pictures`` in random order, each as often as any other, give or take one."""
-    return torch.randperm(pictures, generator=draws).repeat(-(-count // pictures))[:count]
+        old = inputs.old[indices]
+        new = self._new(self.rehearsed(indices), inputs.embedding[indices], tail)
+        is_new = (inputs.labels[indices] >= 0).to(old)
+        targets = objective.gated_targets(old, is_new, inputs.answers[indices][:, list(self.task.classes)])
+        return objective.cross_entropy(old, new, targets)
 
 
 def check_search(task: CloneTask, settings: CloneSettings, positions: Sequence[int]) -> None:

@@ -6,7 +6,9 @@ a straight-through estimator. What a filter that is off leaves behind is its *re
 
 - ``zero``            its weights are zero (the paper's m · w); a following BN leaves the constant β − γμ/σ;
 - ``zero_after_bn``   its channel is zero after the following BN;
-- ``bn_mean``         the following BN sees its running mean, so that its channel is the constant β.
+- ``bn_mean``         the following BN sees its running mean, so that its channel is the constant β;
+- ``rescaled``        as ``zero_after_bn``, and each filter that stays on gets a gain and a shift of its own, learned
+                      with A and F_c: what a BN re-estimated for the thinned-out network would give it.
 """
 
 from typing import Literal, get_args
@@ -16,7 +18,7 @@ from torch import Tensor, nn
 
 from pnc.base.errors import bad
 
-MaskReading = Literal["zero", "zero_after_bn", "bn_mean"]
+MaskReading = Literal["zero", "zero_after_bn", "bn_mean", "rescaled"]
 Maskable = nn.Conv2d | nn.Linear
 
 
@@ -42,23 +44,29 @@ def filter_norms(layer: Maskable) -> Tensor:
 
 
 class MaskedLayer(nn.Module):
-    """A frozen layer whose filters can be switched off: y = m · (W x + b) + (1 − m) · fill.
+    """A frozen layer whose filters can be switched off: y = m · (gain · (W x + b) + shift) + (1 − m) · fill.
 
-    ``fill`` [filters] is what an off filter yields before the following BN, by the chosen reading.
+    ``fill`` [filters] is what an off filter yields before the following BN, by the chosen reading; ``gain`` and
+    ``shift`` [filters] are 1 and 0 unless that is "rescaled" (``rescales``).
     Until ``harden`` the mask follows ``scores``; afterwards it is the fixed ``on``.
     """
 
     on: Tensor
     fill: Tensor
+    gain: Tensor
+    shift: Tensor
 
-    def __init__(self, layer: Maskable, keep: float, fill: Tensor | None = None) -> None:
+    def __init__(self, layer: Maskable, keep: float, fill: Tensor | None = None, *, rescales: bool = False) -> None:
         super().__init__()
         self.layer = layer
+        self.rescales = rescales
         start = filter_norms(layer)
         self.c = kept_filters(len(start), keep)
         self.scores: nn.Parameter | None = nn.Parameter(start)
         self.register_buffer("on", top_c(start, self.c))
         self.register_buffer("fill", torch.zeros_like(start) if fill is None else fill)
+        self.register_buffer("gain", torch.ones_like(start))
+        self.register_buffer("shift", torch.zeros_like(start))
 
     @property
     def mask(self) -> Tensor:
@@ -82,6 +90,8 @@ class MaskedLayer(nn.Module):
         y = self.layer(x)
         shape = (-1, 1, 1) if isinstance(self.layer, nn.Conv2d) else (-1,)
         mask, fill = self.mask.view(shape), self.fill.view(shape)
+        if self.rescales:
+            y = torch.addcmul(self.shift.view(shape), self.gain.view(shape), y)
         return mask * y + (1 - mask) * fill
 
 

@@ -16,7 +16,7 @@ from pnc.base.errors import PncError, bad
 from pnc.base.files import write_bytes
 from pnc.base.tensors import checksum
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,16 @@ class PackageInfo:
 @dataclass(frozen=True, eq=False)
 class ClonePackage:
     """{M, R, A, F_c}: ``masks`` M (boolean [filters] per layer of the source's tail), R in ``info``,
-    ``adapter`` A (weight [C_s, C_t, 1, 1] and bias [C_s]) and ``rows`` of F_c (weight [|T_s|, d_t + d_s], bias)."""
+    ``adapter`` A (weight [C_s, C_t, 1, 1] and bias [C_s]) and ``rows`` of F_c (weight [|T_s|, d_t + d_s], bias).
+
+    Where M's reading is "rescaled", ``constants`` are the gain and shift of what M keeps, [2, kept] per layer.
+    """
 
     info: PackageInfo
     masks: Mapping[str, Tensor]
     adapter: Mapping[str, Tensor]
     rows: Mapping[str, Tensor]
+    constants: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -81,6 +85,7 @@ class ClonePackage:
         tensors = {f"M.{name}": _pack(mask) for name, mask in self.masks.items()}
         tensors |= {f"A.{name}": tensor for name, tensor in self.adapter.items()}
         tensors |= {f"F_c.{name}": tensor for name, tensor in self.rows.items()}
+        tensors |= {f"s.{name}": tensor for name, tensor in self.constants.items()}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
         notes = json.dumps({"info": asdict(self.info), "filters": filters}, sort_keys=True)
         # One metadata entry: safetensors writes several in no fixed order.
@@ -101,7 +106,7 @@ def _parse(content: bytes) -> ClonePackage:
     if info.format != FORMAT:
         raise bad("package format", expected=FORMAT, found=info.format)
     masks = {name: _unpack(tensors[f"M.{name}"], count) for name, count in notes["filters"].items()}
-    return ClonePackage(info, masks, _group(tensors, "A."), _group(tensors, "F_c."))
+    return ClonePackage(info, masks, _group(tensors, "A."), _group(tensors, "F_c."), _group(tensors, "s."))
 
 
 def _metadata(content: bytes) -> dict[str, str]:

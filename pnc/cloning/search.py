@@ -1,12 +1,13 @@
 """The search over R (Algorithm 1): a candidate per position, the one with the least converged loss wins."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from pnc.arch import fingerprint
 from pnc.base.train import Checkpoint
 from pnc.cloning.candidate import Candidate
 from pnc.cloning.local.local_models import LocalModels
-from pnc.cloning.localize_insert import Losses, localize_insert
+from pnc.cloning.localize_insert import Outcome, localize_insert
 from pnc.cloning.package import ClonePackage, PackageInfo
 from pnc.cloning.settings import CloneSettings
 from pnc.cloning.task import CloneTask
@@ -23,12 +24,12 @@ def search(
     checkpoint: Checkpoint | None = None,
     progress: bool = False,
 ) -> dict[int, ClonePackage]:
-    """A package for every position R (all of L−1 … 0 if not given), each with its losses in ``provenance``."""
+    """A package for every position R (all of L−1 … 0 if not given); ``provenance`` says how each went."""
     chosen = tuple(reversed(range(len(task.target)))) if positions is None else tuple(positions)
     found = localize_insert(task, local_models, settings, chosen, seed=seed, checkpoint=checkpoint, progress=progress)
     return {
-        position: to_package(candidate, losses, task, settings, names, seed)
-        for position, (candidate, losses) in found.items()
+        position: to_package(candidate, outcome, task, settings, names, seed)
+        for position, (candidate, outcome) in found.items()
     }
 
 
@@ -36,10 +37,21 @@ def converged_losses(packages: Mapping[int, ClonePackage]) -> dict[int, float]:
     return {position: package.info.provenance["loss"] for position, package in packages.items()}
 
 
+def accuracies(packages: Mapping[int, ClonePackage]) -> dict[int, float]:
+    return {position: package.info.provenance["accuracy"] for position, package in packages.items()}
+
+
 def to_package(
-    candidate: Candidate, losses: Losses, task: CloneTask, settings: CloneSettings, names: Sequence[str], seed: int
+    candidate: Candidate,
+    outcome: Outcome,
+    task: CloneTask,
+    settings: CloneSettings,
+    names: Sequence[str],
+    seed: int,
 ) -> ClonePackage:
     """A hardened candidate as {M, R, A, F_c}."""
+    made = {"regime": settings.regime, "keep": settings.keep, "seed": seed}
+    made |= {"loss": outcome.converged, "accuracy": outcome.accuracy, **asdict(outcome.offset)}
     adapter, rows = candidate.adapter, candidate.rows
     info = PackageInfo(
         source=fingerprint(task.source),
@@ -51,11 +63,12 @@ def to_package(
         size=adapter.size,
         relu=adapter.relu,
         reading=settings.reading,
-        provenance={"regime": settings.regime, "keep": settings.keep, "seed": seed, "loss": losses.converged},
+        provenance=made,
     )
     tensors = [
         {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
         for module in (adapter.conv, rows)
     ]
     masks = {name: mask.cpu() for name, mask in candidate.tail.bits().items()}
-    return ClonePackage(info, masks, *tensors)
+    constants = {name: tensor.cpu().clone() for name, tensor in candidate.tail.constants().items()}
+    return ClonePackage(info, masks, tensors[0], tensors[1], constants)

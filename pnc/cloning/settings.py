@@ -41,36 +41,41 @@ class CloneSettings:
     ``start``        where A starts: the closed-form map between the two networks' features, or random
     ``rest_weight``  how much of the source's evidence for its other classes counts against a cloned class
     ``calibration``  an offset on the new logits, chosen on held-out pictures, or none
-    ``q``            strict calibration: the share of held-out D_t that must be called new
+    ``q``, ``neutral``  strict calibration: at most a share q of held-out D_t is called new, and of pictures that D_t
+                     is widened into, which neither network knows well, at most a share ``neutral``
     ``localisation`` weight of L_loc beside L_ins
     ``rehearsal``    how D_o is used in the regime of that name
     ``held_out``     the share of D_t kept for choosing R, δ and q
     ``score_rate``   learning rate of M's scores relative to A and F_c
-    ``inputs_per_epoch`` how many perturbed pictures an epoch draws
+    ``anneal``       share of ``schedule`` over which the kept fraction falls from 1 to ``keep``
+    ``inputs_per_epoch`` how many perturbed pictures are drawn, once; an epoch goes through them
     ``start_inputs``, ``held_out_inputs``  how many A's start and the converged loss are computed on
-    ``views``        how often calibration looks at each held-out picture, slightly shifted and turned
+    ``schedule``     for M, A and F_c together
+    ``insert``       then, with M fixed, for A, F_c and the constants of a "rescaled" M; None for no such part
     """
 
     regime: Regime = "strict"
     neighbourhood: Neighbourhood = field(default_factory=Neighbourhood)
     ridge: float = 1e-3
     keep: float = 0.3
-    reading: MaskReading = "zero"
+    reading: MaskReading = "rescaled"
     inputs: Inputs = "wide"
     insertion: Insertion = "joint"
     start: Start = "ridge"
     rest_weight: float = 0.5
     calibration: Calibration = "held_out"
     q: float = 0.96
+    neutral: float = 0.5
     localisation: float = 0.1
     rehearsal: Rehearsal = field(default_factory=Rehearsal)
     held_out: float = 0.2
     score_rate: float = 3.0
+    anneal: float = 0.0
     inputs_per_epoch: int = 20000
     start_inputs: int = 1024
     held_out_inputs: int = 2048
-    views: int = 8
-    schedule: Schedule = field(default_factory=lambda: Schedule(epochs=10, batch=256, lr=3e-3))
+    schedule: Schedule = field(default_factory=lambda: Schedule(epochs=3, batch=128, lr=5e-3))
+    insert: Schedule | None = field(default_factory=lambda: Schedule(epochs=12, batch=128, lr=5e-3))
 
     def __post_init__(self) -> None:
         kept_filters(1, self.keep)
@@ -81,9 +86,12 @@ class CloneSettings:
         for name in ("q", "held_out"):
             if not 0 < getattr(self, name) < 1:
                 raise bad(name, expected="a fraction in (0, 1)", found=getattr(self, name))
+        for name, allowed in (("neutral", 0 < self.neutral <= 1), ("anneal", 0 <= self.anneal <= 1)):
+            if not allowed:
+                raise bad(name, expected="a fraction, at most 1", found=getattr(self, name))
         for name in ("ridge", "rest_weight", "localisation", "score_rate"):
             if not getattr(self, name) >= 0:
                 raise bad(name, expected="a number from 0 up", found=getattr(self, name))
-        for name in ("inputs_per_epoch", "start_inputs", "held_out_inputs", "views"):
+        for name in ("inputs_per_epoch", "start_inputs", "held_out_inputs"):
             if getattr(self, name) < 1:
                 raise bad(name, expected="a positive number", found=getattr(self, name))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from pnc.arch import BlockNet
@@ -41,6 +42,26 @@ class MaskedTail(nn.Module):
         """The binary M: a boolean mask [filters] per layer name."""
         return {name: layer.mask.detach() > 0.5 for name, layer in self.masked_layers()}
 
+    def constants(self) -> dict[str, Tensor]:
+        """Gain and shift of the filters that M keeps, [2, kept] per layer name; none unless M's reading rescales."""
+        return {
+            name: torch.stack([layer.gain, layer.shift])[:, layer.on].detach()
+            for name, layer in self.masked_layers()
+            if layer.rescales
+        }
+
+    def rescale(self, constants: Mapping[str, Tensor]) -> "MaskedTail":
+        """Take over ``constants`` [2, kept] per layer. Raises PncError for other layers or numbers of filters."""
+        layers = {name: layer for name, layer in self.masked_layers() if layer.rescales}
+        if set(constants) != set(layers):
+            raise bad("the layers that are rescaled", expected=sorted(layers), found=sorted(constants))
+        for name, layer in layers.items():
+            if constants[name].shape != (2, int(layer.on.sum())):
+                expected = f"gain and shift of {int(layer.on.sum())} filters"
+                raise bad(f"constants of {name}", expected=expected, found=list(constants[name].shape))
+            layer.gain[layer.on], layer.shift[layer.on] = constants[name].to(layer.gain)
+        return self
+
     def harden(self, bits: Mapping[str, Tensor] | None = None) -> "MaskedTail":
         """Fix M to its top-c filters, or to ``bits``. Raises PncError if ``bits`` names other layers."""
         layers = dict(self.masked_layers())
@@ -63,7 +84,8 @@ def _mask_layers(blocks: nn.Module, keep: float, reading: MaskReading) -> None:
         if isinstance(layer, nn.Conv2d | nn.Linear):
             fill = fill_value(layer, _norm_after(modules, index, len(layer.weight)), reading)
             owner, _, attribute = name.rpartition(".")
-            setattr(blocks.get_submodule(owner), attribute, MaskedLayer(layer, keep, fill))
+            masked = MaskedLayer(layer, keep, fill, rescales=reading == "rescaled")
+            setattr(blocks.get_submodule(owner), attribute, masked)
 
 
 def _norm_after(modules: list[tuple[str, nn.Module]], index: int, filters: int) -> nn.Module | None:

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from pnc.base.images import Images, as_float
 from pnc.base.seeds import generator
-from pnc.cloning import calibration
 from pnc.cloning.adapter import Adapter
-from pnc.cloning.calibration import best_offset, calibrate, quantile_offset
+from pnc.cloning.calibration import best_offset, calibrate, expected_leak, quantile_offset
 from pnc.cloning.candidate import Candidate, traverse
 from pnc.cloning.settings import CloneSettings
 from pnc.cloning.tail import MaskedTail
@@ -91,41 +90,66 @@ def joint_logits(candidate: Candidate, task: CloneTask, images: Images) -> tuple
     return task.target.head(embedding), candidate(entering[2], embedding), images.labels
 
 
-@pytest.fixture
-def still_views(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Views that are the pictures themselves."""
-    monkeypatch.setattr(calibration, "augment", lambda pictures, draws, **_: pictures)
-
-
-@pytest.mark.usefixtures("still_views")
 @pytest.mark.parametrize("q", [0.25, 0.5, 0.75])
 def test_strict_calibration_calls_a_share_q_of_held_out_pictures_new(q: float) -> None:
     task = clone_task()
     candidate = candidate_for(task)
     before = candidate.rows.bias.detach().clone()
-    delta = calibrate(candidate, task, quick(q=q), seed=0)
-    torch.testing.assert_close(candidate.rows.bias.detach() - before, torch.full((2,), delta))
+    found = calibrate(candidate, candidate.tail, task, quick(q=q, neutral=1.0), seed=0)
+    torch.testing.assert_close(candidate.rows.bias.detach() - before, torch.full((2,), found.delta))
     old, new, _ = joint_logits(candidate, task, task.held_out)
     assert called_new(old, new, 0.0) == pytest.approx(q, abs=1 / len(task.held_out))
+    assert found.called_new == pytest.approx(called_new(old, new, 0.0), abs=1e-6)
 
 
-@pytest.mark.usefixtures("still_views")
+def test_pictures_that_neither_network_knows_bound_the_offset() -> None:
+    task = clone_task()
+    offsets = {
+        neutral: calibrate(candidate_for(task), candidate_for(task).tail, task, quick(q=0.9, neutral=neutral), seed=0)
+        for neutral in (0.1, 0.5, 1.0)
+    }
+    assert offsets[0.1].delta < offsets[0.5].delta <= offsets[1.0].delta
+    assert offsets[0.1].called_new < 0.9
+
+
 def test_rehearsal_calibration_takes_the_best_offset_on_both_kinds_of_pictures() -> None:
     task = clone_task()
     candidate = candidate_for(task)
     assert task.rehearsal_held_out is not None
     parts = [joint_logits(candidate, task, images) for images in (task.held_out, task.rehearsal_held_out)]
-    delta = calibrate(candidate, task, quick(regime="rehearsal"), seed=0)
+    found = calibrate(candidate, candidate.tail, task, quick(regime="rehearsal"), seed=0)
     best = best_offset(*parts[0], *parts[1])
-    assert weighted(delta, *parts) == pytest.approx(weighted(best, *parts))
-    assert delta == pytest.approx(best, abs=1e-4)
+    assert weighted(found.delta, *parts) == pytest.approx(weighted(best, *parts))
+    assert found.delta == pytest.approx(best, abs=1e-4)
+    assert found.leak == pytest.approx(called_new(*parts[1][:2], found.delta))
 
 
-def test_no_calibration_leaves_the_rows_alone_and_the_seed_decides_the_views() -> None:
+def test_no_calibration_leaves_the_rows_alone_and_the_seed_decides_the_rest() -> None:
     task = clone_task()
     candidate = candidate_for(task)
     before = candidate.rows.bias.detach().clone()
-    assert calibrate(candidate, task, quick(calibration="none"), seed=0) == 0
+    assert calibrate(candidate, candidate.tail, task, quick(calibration="none"), seed=0).delta == 0
     assert torch.equal(candidate.rows.bias, before)
-    offsets = [calibrate(candidate_for(task), task, CloneSettings(), seed) for seed in (0, 0, 1)]
+    offsets = [
+        calibrate(candidate_for(task), candidate.tail, task, CloneSettings(q=0.999), seed) for seed in (0, 0, 1)
+    ]
     assert offsets[0] == offsets[1] != offsets[2]
+
+
+@settings(max_examples=30)
+@given(st.floats(-20, 20), st.integers(1, 4), seeds)
+def test_the_expected_leak_is_a_share_that_grows_with_the_offset(delta: float, cloned: int, seed: int) -> None:
+    draw = generator(seed, "logits")
+    target, source = torch.randn(50, 4, generator=draw), torch.randn(50, 5, generator=draw)
+    less, more = (
+        expected_leak(target, source, tuple(range(cloned)), 0.5, offset, generator(seed, "exchange"))
+        for offset in (delta, delta + 1)
+    )
+    assert 0 <= less <= more <= 1
+
+
+def test_networks_that_never_confuse_classes_are_expected_to_leak_nothing() -> None:
+    sure, doubtful = torch.full((20, 5), -9.0), torch.zeros(20, 4)
+    sure[:, 0] = 9
+    assert expected_leak(doubtful, sure, (0,), 0.0, 0.0, generator(0, "exchange")) == 0
+    assert expected_leak(doubtful, sure, (0,), 0.0, 10.0, generator(0, "exchange")) == 1

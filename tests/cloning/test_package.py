@@ -147,9 +147,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_packages_of_another_format_are_refused_by_its_number(tmp_path: Path) -> None:
-    later = replace(one_package(), info=replace(one_package().info, format=2))
+    later = replace(one_package(), info=replace(one_package().info, format=3))
     later.save(tmp_path / "later.pnc")
-    with pytest.raises(PncError, match="package format: expected 1, found 2"):
+    with pytest.raises(PncError, match="package format: expected 2, found 3"):
         ClonePackage.load(tmp_path / "later.pnc")
 
 

@@ -111,7 +111,8 @@ def test_a_missing_required_key_is_named() -> None:
         ("inputs_per_epoch", 0),
         ("start_inputs", 0),
         ("held_out_inputs", -1),
-        ("views", 0),
+        ("neutral", 0.0),
+        ("anneal", 1.5),
     ],
 )
 def test_numbers_out_of_range_are_refused_by_name(field: str, value: float) -> None:

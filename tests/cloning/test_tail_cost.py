@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pnc.cloned.slicing import tail_cost
+from pnc.cloning.slicing import tail_cost
 
 
 def test_cost_counts_weights_constants_and_work_per_picture() -> None:

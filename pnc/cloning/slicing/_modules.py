@@ -32,6 +32,47 @@ class Affine(nn.Module):
         return torch.addcmul(self.shift, self.scale, x)
 
 
+class Rescaled(nn.Module):
+    """A layer of kept filters, its BN folded in, whose ``gain`` and ``shift`` are being learned, one per filter.
+
+    ``constants`` are the masked layer's gain and shift, ``norm`` the BN's γ/σ and β − γμ/σ, of the ``filters`` of the
+    layer ``name`` that are left. Here ``shift`` counts behind the BN; a filter whose γ is 0 has none.
+    """
+
+    offset: Tensor
+    scale: Tensor
+    filters: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        layer: nn.Module,
+        constants: tuple[Tensor, Tensor],
+        norm: tuple[Tensor, Tensor],
+        filters: Tensor,
+    ) -> None:
+        super().__init__()
+        (gain, shift), (scale, offset) = constants, norm
+        self.name = name
+        self.layer = layer
+        self.gain = nn.Parameter(gain.clone())
+        self.shift = nn.Parameter(shift * scale)
+        self.register_buffer("offset", offset)
+        self.register_buffer("scale", scale)
+        self.register_buffer("filters", filters)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.layer(x)
+        shape = (-1, *[1] * (y.dim() - 2))
+        shift = self.offset + torch.where(self.scale == 0, 0, self.shift)
+        return torch.addcmul(shift.view(shape), self.gain.view(shape), y)
+
+    def in_front_of_norm(self) -> tuple[Tensor, Tensor]:
+        """(gain, shift) as the masked layer has them."""
+        shift = torch.where(self.scale == 0, 0, self.shift / self.scale)
+        return self.gain.detach(), shift.detach()
+
+
 class Take(nn.Module):
     """Channels ``positions`` of x."""
 

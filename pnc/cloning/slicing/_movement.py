@@ -5,9 +5,9 @@ import operator
 import torch
 from torch import Tensor, fx, nn
 
-from pnc.cloned.slicing._build import NOTHING, Builder, Placed
-from pnc.cloned.slicing._rules import Rule, among, only_input
-from pnc.cloned.slicing._trace import Trace
+from pnc.cloning.slicing._build import NOTHING, Builder, Placed
+from pnc.cloning.slicing._rules import Rule, among, only_input
+from pnc.cloning.slicing._trace import Trace
 
 CONCATENATIONS = (torch.cat, torch.concat)
 SPLITS = (torch.chunk, torch.split, "chunk", "split")

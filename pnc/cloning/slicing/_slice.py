@@ -8,11 +8,12 @@ from torch import Tensor, fx, nn
 from pnc.arch import Normalise
 from pnc.base.errors import bad
 from pnc.base.seeds import generator
-from pnc.cloned.slicing._build import Builder
-from pnc.cloned.slicing._layers import Layer, Norm
-from pnc.cloned.slicing._movement import Concatenation, Flattening, Selection, Split
-from pnc.cloned.slicing._rules import Addition, FullWidth, PerChannel, Rule
-from pnc.cloned.slicing._trace import Trace, trace
+from pnc.cloning.slicing._build import Builder
+from pnc.cloning.slicing._layers import Layer, Norm
+from pnc.cloning.slicing._modules import Rescaled
+from pnc.cloning.slicing._movement import Concatenation, Flattening, Selection, Split
+from pnc.cloning.slicing._rules import Addition, FullWidth, PerChannel, Rule
+from pnc.cloning.slicing._trace import Trace, trace
 from pnc.cloning.tail import MaskedTail
 
 RULES = (Layer, Norm, PerChannel, Addition, Split, Selection, Concatenation, Flattening)
@@ -22,7 +23,7 @@ TOLERANCE = 1e-6  # of the largest value; in float64 a right slice is at 1e-13
 class SlicedTail(nn.Module):
     """What ``slice_tail`` makes: features [N, C, H, W] of ``shape`` (C, H, W) → embedding [N, d_s].
 
-    It is in eval mode for good, and has no weights to train.
+    It is in eval mode for good, and has no weights to train, but for the gains and shifts of one that ``learns``.
     """
 
     def __init__(self, body: nn.Module, shape: torch.Size) -> None:
@@ -30,6 +31,22 @@ class SlicedTail(nn.Module):
         self.body = body.requires_grad_(False)
         self.shape = shape
         self.train(False)
+        for parameter in self.learned():
+            parameter.requires_grad_(True)
+
+    def learned(self) -> list[nn.Parameter]:
+        """Gains and shifts; empty unless the tail was sliced to learn them."""
+        return [parameter for layer in self._rescaled() for parameter in (layer.gain, layer.shift)]
+
+    def write_back(self, tail: MaskedTail) -> None:
+        """Give ``tail``, the one that this is a slice of, the gains and shifts that were learned."""
+        layers = dict(tail.masked_layers())
+        for layer in self._rescaled():
+            gain, shift = layer.in_front_of_norm()
+            layers[layer.name].gain[layer.filters], layers[layer.name].shift[layer.filters] = gain, shift
+
+    def _rescaled(self) -> list[Rescaled]:
+        return [module for module in self.body.modules() if isinstance(module, Rescaled)]
 
     def train(self, mode: bool = True) -> "SlicedTail":
         """Stay in eval mode whatever ``mode`` asks for: training would overwrite batch statistics."""
@@ -42,12 +59,13 @@ class SlicedTail(nn.Module):
         return self.body(h)
 
 
-def slice_tail(tail: MaskedTail, example: Tensor) -> SlicedTail:
+def slice_tail(tail: MaskedTail, example: Tensor, *, learns: bool = False) -> SlicedTail:
     """The hardened ``tail`` without the filters that M drops; ``example`` [1, C, H, W] are features that enter it.
 
     Gives the same embedding [N, d_s], at full width and in the same order, from copies of what is kept. A dropped
     filter leaves a constant, which becomes part of the next layer's bias, or of a constant map where zero padding
-    makes borders differ: hence features must always have the example's shape.
+    makes borders differ: hence features must always have the example's shape. If it ``learns``, the gains and shifts
+    of a tail whose reading is "rescaled" are its parameters.
 
     Raises PncError if ``tail`` is not hardened, if ``example`` does not fit it, or if it cannot be traced.
     """
@@ -57,7 +75,7 @@ def slice_tail(tail: MaskedTail, example: Tensor) -> SlicedTail:
         if hasattr(module, "inplace"):  # values that were separate may share a tensor now
             module.inplace = False  # type: ignore[assignment]
     with torch.no_grad():
-        body = _slice(wide, example[:1].shape)
+        body = _slice(wide, example[:1].shape, learns)
         _verify(wide, body, example[:1].to("cpu", torch.float64))
     like = next(tail.parameters(), example)
     return SlicedTail(body.to(like.device, like.dtype), example.shape[1:])
@@ -73,12 +91,12 @@ def _check(tail: MaskedTail, example: Tensor) -> None:
             raise bad("example", expected=f"{len(module.mean)} channels", found=example.shape[1])
 
 
-def _slice(wide: MaskedTail, shape: torch.Size) -> fx.GraphModule:
+def _slice(wide: MaskedTail, shape: torch.Size, learns: bool) -> fx.GraphModule:
     noise = torch.randn(shape, generator=generator(0, "slicing"), dtype=torch.float64)
     traced = trace(wide, noise)
     nodes = [node for node in traced.graph.nodes if node.op != "placeholder"]
     rules = {node: _rule(node, traced) for node in nodes}
-    builder = Builder(traced, _wanted(traced, rules))
+    builder = Builder(traced, _wanted(traced, rules), learns=learns)
     for node in nodes:
         if node not in builder.placed:
             builder.placed[node] = rules[node].build(node, builder)

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from pnc.cloned.slicing._modules import Constant, Fill, Take
-from pnc.cloned.slicing._trace import Trace
+from pnc.cloning.slicing._modules import Constant, Fill, Take
+from pnc.cloning.slicing._trace import Trace
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,13 @@ NOTHING = Placed(None, torch.zeros(0, dtype=torch.long))
 class Builder:
     """Collects the nodes and modules of the sliced tail; ``placed`` knows what has become of each old node.
 
-    ``wanted`` holds, for each old node with channels, those that are alive and that a later node needs.
+    ``wanted`` holds, for each old node with channels, those that are alive and that a later node needs. If it
+    ``learns``, what rescaled layers multiply and add stays apart from their weights.
     """
 
-    def __init__(self, trace: Trace, wanted: dict[fx.Node, Tensor]) -> None:
+    def __init__(self, trace: Trace, wanted: dict[fx.Node, Tensor], *, learns: bool = False) -> None:
         self.trace = trace
+        self.learns = learns
         self.wanted = {node: channels.nonzero().flatten() for node, channels in wanted.items()}
         self._graph = fx.Graph()
         self._modules: dict[str, Any] = {}

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from pnc.cloned.slicing._build import NOTHING, Builder, Placed
-from pnc.cloned.slicing._modules import Sum
-from pnc.cloned.slicing._trace import Trace
+from pnc.cloning.slicing._build import NOTHING, Builder, Placed
+from pnc.cloning.slicing._modules import Sum
+from pnc.cloning.slicing._trace import Trace
 
 PER_CHANNEL_MODULES = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.Tanh,

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, fx, nn
 
-from pnc.cloned.slicing._build import NOTHING, Builder, Placed
-from pnc.cloned.slicing._modules import Affine, resized
-from pnc.cloned.slicing._rules import Rule, only_input
-from pnc.cloned.slicing._trace import Trace
 from pnc.cloning.masks import Maskable, MaskedLayer
+from pnc.cloning.slicing._build import NOTHING, Builder, Placed
+from pnc.cloning.slicing._modules import Affine, Rescaled, resized
+from pnc.cloning.slicing._rules import Rule, only_input
+from pnc.cloning.slicing._trace import Trace
 
 ScaleShift = tuple[Tensor, Tensor]
 
@@ -17,6 +17,7 @@ class Layer(Rule):
 
     def __init__(self, source: fx.Node, masked: MaskedLayer, norm: tuple[fx.Node, ScaleShift] | None) -> None:
         super().__init__(source)
+        self.masked = masked
         self.layer: Maskable = masked.layer
         self.on = masked.on
         self.norm = norm
@@ -54,16 +55,31 @@ class Layer(Rule):
     def _place(self, builder: Builder, node: fx.Node, ids: Tensor) -> Placed:
         (source,) = self.inputs
         inputs = builder.placed[source].channels if self.own is None else self.own[ids]
-        constants = self.layer(builder.trace.values[source].index_fill(1, inputs, 0))
+        constants = self.layer(builder.trace.values[source].index_fill(1, inputs, 0))[0, ids]
         weight = self.layer.weight[ids]
         if self.own is None:
             weight = weight[:, inputs]
+        gain, shift = self.masked.gain[ids], self.masked.shift[ids]
+        scale, offset = torch.ones_like(gain), torch.zeros_like(shift)
         if self.norm is not None:
-            scale, shift = (each.view(-1, 1, 1) for each in self.norm[1])
-            weight = weight * scale[ids].unsqueeze(-1)
-            constants = constants * scale + shift
-        layer = resized(self.layer, weight, constants[0, ids])
+            scale, offset = (each[ids] for each in self.norm[1])
+        if builder.learns and self.masked.rescales:
+            inner = resized(self.layer, _scaled(weight, scale), _scaled(constants, scale))
+            name = str(node.target).removeprefix("blocks.module.")
+            layer: nn.Module = Rescaled(name, inner, (gain, shift), (scale, offset), ids)
+        else:
+            constants = _scaled(constants, gain * scale) + _like(shift * scale + offset, constants)
+            layer = resized(self.layer, _scaled(weight, gain * scale), constants)
         return Placed(builder.call(node, layer, builder.take(source, inputs)), ids)
+
+
+def _scaled(values: Tensor, scale: Tensor) -> Tensor:
+    """``values`` [filters, …], each filter's times its own ``scale``."""
+    return values * _like(scale, values)
+
+
+def _like(each: Tensor, values: Tensor) -> Tensor:
+    return each.view(-1, *[1] * (values.dim() - 1))
 
 
 class Norm(Rule):

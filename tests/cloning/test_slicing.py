@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from pnc.arch import ARCHITECTURES, BlockNet, NetworkSpec, build
 from pnc.base.errors import PncError
 from pnc.base.seeds import generator
-from pnc.cloned.slicing import SlicedTail, slice_tail, tail_cost
 from pnc.cloning.masks import MaskReading
+from pnc.cloning.slicing import SlicedTail, slice_tail, tail_cost
 from pnc.cloning.tail import MaskedTail
 
 READINGS: tuple[MaskReading, ...] = get_args(MaskReading)
@@ -46,11 +46,14 @@ def features(network: BlockNet, start: int, size: int = 32, seed: int = 0) -> Te
 
 
 def hardened(network: BlockNet, start: int, keep: float, reading: MaskReading = "zero", seed: int = 0) -> MaskedTail:
-    """A tail with random masks of the size that ``keep`` asks for."""
+    """A tail with random masks of the size that ``keep`` asks for, and random constants if its reading has some."""
     tail = MaskedTail(network, start, keep, reading)
     for name, layer in tail.masked_layers():
         assert layer.scores is not None
         layer.scores.data.uniform_(generator=generator(seed, name))
+        if layer.rescales:
+            layer.gain.uniform_(0.5, 2, generator=generator(seed, name, "gain"))
+            layer.shift.normal_(generator=generator(seed, name, "shift"))
     return tail.harden()
 
 
@@ -325,3 +328,41 @@ def test_blocks_that_cannot_be_sliced_are_refused_and_never_sliced_wrong(
     network = BlockNet([block()], nn.Linear(4, 2))
     with pytest.raises(PncError, match=message):
         slice_tail(hardened(network, 0, 0.5), features(network, 0, size=6)[:1])
+
+
+@pytest.mark.parametrize("arch", ["lenet5", "resnet18", "mobilenetv2"])
+def test_what_a_slice_learns_is_what_its_masked_self_then_does(arch: str) -> None:
+    network = network_of(arch)
+    start = len(network) - 2
+    tail, h = hardened(network, start, 0.4, "rescaled"), features(network, start)
+    sliced = slice_tail(tail, h[:1], learns=True)
+    assert relative_error(tail, sliced, h) < 1e-5
+    sliced(h).square().sum().backward()
+    assert sliced.learned() and all(parameter.grad is not None for parameter in sliced.learned())
+    assert not any(parameter.requires_grad for parameter in set(sliced.parameters()) - set(sliced.learned()))
+    with torch.no_grad():
+        for index, parameter in enumerate(sliced.learned()):
+            parameter.add_(torch.randn(parameter.shape, generator=generator(index, "step")) * 0.3)
+    assert relative_error(tail, sliced, h) > 1e-3
+    sliced.write_back(tail)
+    assert relative_error(tail, sliced, h) < 1e-5
+
+
+def test_other_readings_and_slices_that_do_not_learn_have_nothing_to_learn() -> None:
+    network = network_of("lenet5")
+    h = features(network, 1)
+    assert not slice_tail(hardened(network, 1, 0.4), h[:1], learns=True).learned()
+    assert not slice_tail(hardened(network, 1, 0.4, "rescaled"), h[:1]).learned()
+
+
+def test_constants_travel_by_layer_and_others_are_refused() -> None:
+    tail, other = (hardened(network_of("lenet5"), 1, 0.4, "rescaled", seed).harden() for seed in (0, 1))
+    other.harden(tail.bits()).rescale(tail.constants())
+    h = features(network_of("lenet5"), 1)
+    assert relative_error(tail, other, h) == 0
+    wrong = {name: values[:, 1:] for name, values in tail.constants().items()}
+    with pytest.raises(PncError, match=r"^constants of .*: expected gain and shift of .* filters"):
+        other.rescale(wrong)
+    with pytest.raises(PncError, match=r"^the layers that are rescaled: expected"):
+        other.rescale({})
+    assert hardened(network_of("lenet5"), 1, 0.4).constants() == {}

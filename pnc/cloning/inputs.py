@@ -1,0 +1,121 @@
+"""What a clone is taught on: pictures that are drawn once, and what the two frozen networks make of them.
+
+Neither network learns, so every picture passes them once, whatever is learned about it and however often.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pnc.arch import BlockNet
+from pnc.base.images import Images, as_float
+from pnc.cloning.local.local_models import LocalModels
+from pnc.cloning.local.neighbourhood import perturb
+from pnc.cloning.settings import CloneSettings, Rehearsal
+from pnc.cloning.task import CloneTask
+from pnc.cloning.widen import widen
+
+BATCH = 250
+CACHE = 2**30  # bytes of features that are kept rather than computed again
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """``pixels`` uint8 [n, C, H, W], made from pictures with ``labels`` [n]; all else is what they are answered with.
+
+    ``embedding`` [n, d_t] and ``old`` [n, |T_t|] are the target's; ``answers`` [n, C] the source's logits, or its
+    local models'. ``labels`` count T_s from 0, or T_t from −|T_t|.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    embedding: Tensor
+    old: Tensor
+    answers: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@dataclass(frozen=True)
+class Near:
+    """b · x: ``pixels`` uint8 [n, C, H, W] and g_i(b), their local models' ``answers`` [n, C]."""
+
+    pixels: Tensor
+    labels: Tensor
+    answers: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+def taught(task: CloneTask, images: Images, near: Near, settings: CloneSettings, draws: torch.Generator) -> Inputs:
+    """What L_ins is distilled on: ``near``, or as many widened pictures of ``images``, answered by the source."""
+    if settings.inputs == "neighbourhood":
+        return _answered(task, near.pixels, near.labels, near.answers)
+    chosen = rows(len(images), len(near), draws)
+    pixels = _drawn(images.pixels, chosen, lambda pictures: widen(pictures, draws))
+    return _answered(task, pixels, images.labels[chosen])
+
+
+def near(images: Images, local: LocalModels, count: int, draws: torch.Generator) -> Near:
+    """``count`` pictures around those of ``images`` that have a local model, and what it says."""
+    models = rows(len(local), count, draws)
+    masks = torch.randint(len(local.masks), (count,), generator=draws)
+    chosen = local.of[models]
+    parts = [
+        _as_uint8(perturb(as_float(images.pixels[chosen[part]]), local.masks[masks[part]]))
+        for part in torch.arange(count).split(BATCH)
+    ]
+    return Near(torch.cat(parts), images.labels[chosen], local.predict(models, masks))
+
+
+def rehearsed(
+    task: CloneTask, new: Images, old: Images, count: int, how: Rehearsal, draws: torch.Generator
+) -> Inputs:
+    """``count`` views of pictures of D_t ∪ D_o, each as often as any other."""
+    both, labels = torch.cat([new.pixels, old.pixels]), torch.cat([new.labels, old.labels - task.target.classes])
+    chosen = rows(len(both), count, draws)
+    pixels = _drawn(both, chosen, lambda pictures: how.augmentation(pictures, draws))
+    return _answered(task, pixels, labels[chosen])
+
+
+def rows(pictures: int, count: int, draws: torch.Generator) -> Tensor:
+    """``count`` indices of ``pictures`` in random order, each as often as any other, give or take one."""
+    return torch.randperm(pictures, generator=draws).repeat(-(-count // pictures))[:count]
+
+
+def features(network: BlockNet, pixels: Tensor, position: int) -> Callable[[Tensor], Tensor]:
+    """From indices of ``pixels`` to the features that enter block ``position`` of ``network``.
+
+    They are computed once, and kept in half precision, where they fit ``CACHE`` and would cost more than a look.
+    """
+
+    @torch.no_grad()
+    def compute(indices: Tensor) -> Tensor:
+        return network.run(as_float(pixels[indices]), 0, position)
+
+    one = compute(torch.zeros(1, dtype=torch.long))
+    if position == 0 or len(pixels) * one.numel() * 2 > CACHE:
+        return compute
+    kept = torch.cat([compute(part).half() for part in torch.arange(len(pixels)).split(BATCH)])
+    return lambda indices: kept[indices].float()
+
+
+def _drawn(pixels: Tensor, chosen: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    return torch.cat([_as_uint8(change(as_float(pixels[part]))) for part in chosen.split(BATCH)])
+
+
+def _as_uint8(pictures: Tensor) -> Tensor:
+    return (pictures * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+@torch.no_grad()
+def _answered(task: CloneTask, pixels: Tensor, labels: Tensor, answers: Tensor | None = None) -> Inputs:
+    parts = pixels.split(BATCH)
+    embedding = torch.cat([task.target.embed(task.target.run(as_float(part))) for part in parts])
+    if answers is None:
+        answers = torch.cat([task.source(as_float(part)) for part in parts])
+    return Inputs(pixels, labels, embedding, task.target.head(embedding), answers)
