@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from pnc.base.evaluate import predict
-from pnc.base.images import as_float
+from pnc.base.images import Images, as_float
 from pnc.base.seeds import generator
 from pnc.cloning.candidate import Candidate, traverse
+from pnc.cloning.inputs import BATCH
 from pnc.cloning.objective import source_scores
 from pnc.cloning.settings import CloneSettings
 from pnc.cloning.task import CloneTask
@@ -39,18 +40,17 @@ class Offset:
 @torch.no_grad()
 def calibrate(candidate: Candidate, tail: nn.Module, task: CloneTask, settings: CloneSettings, seed: int) -> Offset:
     """Choose δ by ``settings`` and add it to the candidate's new logits. ``tail`` is its own, or that cut down."""
-    old, new = _logits(candidate, tail, task, as_float(task.held_out.pixels))
+    old, new = _logits(candidate, tail, task, task.held_out)
     delta, leak = 0.0, None
     if settings.regime == "rehearsal" and task.rehearsal_held_out is not None:
         rehearsed = task.rehearsal_held_out
-        of_old = _logits(candidate, tail, task, as_float(rehearsed.pixels))
+        of_old = _logits(candidate, tail, task, rehearsed)
         if settings.calibration == "held_out":
             delta = best_offset(old, new, task.held_out.labels, *of_old, rehearsed.labels)
         leak = _share(*of_old, delta)
     elif settings.calibration == "held_out":
-        pictures = widen(as_float(task.held_out.pixels), generator(seed, "calibration"))
-        neutral = _logits(candidate, tail, task, pictures)
-        delta = min(quantile_offset(old, new, settings.q), quantile_offset(*neutral, settings.neutral))
+        strange = _logits(candidate, tail, task, strangers(task.held_out, seed))
+        delta = strict_offset((old, new), strange, settings.q, settings.neutral)
     if leak is None:
         answers = predict(task.source, task.held_out.pixels)
         leak = expected_leak(old, answers, task.classes, settings.rest_weight, delta, generator(seed, "exchange"))
@@ -73,6 +73,21 @@ def expected_leak(
         stranger = source_scores(target, drawn, rest_weight).amax(1)
         leaks.append((stranger + delta > own).double().mean())
     return float(torch.stack(leaks).mean())
+
+
+def strangers(images: Images, seed: int) -> Images:
+    """What ``images`` are widened into, once each: pictures that neither network knows well."""
+    pixels = widen(as_float(images.pixels), generator(seed, "calibration"))
+    return Images((pixels * 255).round().to(torch.uint8), images.labels, images.class_names)
+
+
+def strict_offset(known: tuple[Tensor, Tensor], strange: tuple[Tensor, Tensor], q: float, neutral: float) -> float:
+    """The lower of two bounds on δ, from (old, new) logits of held-out D_t and of what it is widened into.
+
+    ``neutral`` = 1 allows everything there.
+    """
+    bound = math.inf if neutral == 1 else quantile_offset(*strange, neutral)
+    return min(quantile_offset(*known, q), bound)
 
 
 def quantile_offset(old: Tensor, new: Tensor, q: float) -> float:
@@ -103,11 +118,11 @@ def _share(old: Tensor, new: Tensor, delta: float) -> float:
     return float((new.amax(1) + delta > old.amax(1)).double().mean())
 
 
-def _logits(candidate: Candidate, tail: nn.Module, task: CloneTask, pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """(old, new) logits of ``pictures`` [N, C, H, W]."""
+def _logits(candidate: Candidate, tail: nn.Module, task: CloneTask, images: Images) -> tuple[Tensor, Tensor]:
+    """(old, new) logits."""
     parts = []
-    for part in pictures.split(250):
-        entering, embedding = traverse(task.target, part, {candidate.position})
+    for part in images.pixels.split(BATCH):
+        entering, embedding = traverse(task.target, as_float(part), {candidate.position})
         embedded = tail(candidate.adapter(entering[candidate.position]))
         parts.append((task.target.head(embedding), candidate.rows(torch.cat([embedding, embedded], dim=1))))
     old, new = (torch.cat(part) for part in zip(*parts, strict=True))

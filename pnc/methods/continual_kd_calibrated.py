@@ -19,12 +19,13 @@ def continual_kd_calibrated(
     kd: float = 1.0,
     temperature: float = 2.0,
     q: float = 0.96,
+    neutral: float = 0.5,
 ) -> Classifier:
     """continual_kd with an offset δ on its new logits, from held-out pictures (pnc.methods._calibrate).
 
-    Distillation as in https://arxiv.org/abs/1503.02531; ``q`` counts in the strict regime alone.
+    Distillation as in https://arxiv.org/abs/1503.02531; ``q`` and ``neutral`` count in the strict regime alone.
     """
     network = fine_tuned(task, schedule, Terms(l2_sp, lwf, temperature, kd))
     with torch.no_grad():
-        network.head.bias[task.old_classes :] += offset(network, task, q)
+        network.head.bias[task.old_classes :] += offset(network, task, q, neutral)
     return joint(network, task.old_classes)

@@ -10,15 +10,17 @@ from pnc.methods._registry import MethodTask, method
 
 
 @method("direct_ensemble_calibrated")
-def direct_ensemble_calibrated(task: MethodTask, *, q: float = 0.96, rest_weight: float = 0.5) -> Classifier:
+def direct_ensemble_calibrated(
+    task: MethodTask, *, q: float = 0.96, neutral: float = 0.5, rest_weight: float = 0.5
+) -> Classifier:
     """New logits as PNC's teacher scores T_s: the source's, less ``rest_weight`` × its evidence for other classes.
 
-    To them one offset δ is added, chosen on held-out pictures (pnc.methods._calibrate): PNC's rule, but on each
-    picture as it is, where PNC takes several shifted views of it. ``q`` counts in the strict regime alone. The
-    baseline without either is the paper's (https://arxiv.org/abs/2303.10597).
+    To them one offset δ is added, chosen on held-out pictures by PNC's own rule (pnc.methods._calibrate); ``q`` and
+    ``neutral`` count in the strict regime alone. The baseline without either is the paper's
+    (https://arxiv.org/abs/2303.10597).
     """
     if not 0 <= rest_weight < math.inf:
         raise bad("rest_weight", expected="a number from 0 up", found=rest_weight)
     ensemble = Ensemble(task, rest_weight)
-    ensemble.delta = offset(ensemble, task, q)
+    ensemble.delta = offset(ensemble, task, q, neutral)
     return joint(ensemble, task.old_classes)

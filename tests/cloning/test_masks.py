@@ -138,9 +138,7 @@ def test_readings_without_a_bn_are_the_literal_one_and_unknown_ones_are_refused(
     conv = nn.Conv2d(3, 6, 3)
     assert torch.equal(fill_value(conv, None, "bn_mean"), torch.zeros(6))
     assert torch.equal(fill_value(conv, nn.BatchNorm2d(6, track_running_stats=False), "bn_mean"), torch.zeros(6))
-    with pytest.raises(
-        PncError, match=r"mask reading: expected one of zero, .*, rescaled, found 'none'"
-    ):
+    with pytest.raises(PncError, match=r"mask reading: expected one of zero, .*, rescaled, found 'none'"):
         fill_value(conv, None, "none")  # type: ignore[arg-type]
 
 

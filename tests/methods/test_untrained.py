@@ -52,8 +52,16 @@ def test_the_calibrated_one_adds_one_offset_to_scores_of_the_weight_asked_for(
 @pytest.mark.parametrize("q", [0.96, 0.5, 0.25])
 def test_a_calibrated_method_calls_the_share_q_of_held_out_pictures_new(name: str, q: float) -> None:
     task = method_task("strict")
-    share = called_new(run(name, task, q=q), task)
+    share = called_new(run(name, task, q=q, neutral=1.0), task)
     assert share == pytest.approx(q, abs=1 / len(task.clone.held_out))
+
+
+def test_in_the_strict_regime_the_ensemble_is_calibrated_as_a_clone_is() -> None:
+    task = method_task("strict")
+    shares = [
+        called_new(run("direct_ensemble_calibrated", task, neutral=neutral), task) for neutral in (0.05, 0.3, 1)
+    ]
+    assert shares == sorted(shares) and shares[0] < shares[-1]
 
 
 @pytest.mark.parametrize("name", ["direct_ensemble_calibrated", "continual_kd_calibrated"])
