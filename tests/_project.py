@@ -256,7 +256,6 @@ def small(params: Params) -> Params:
             "schedule": {"epochs": 3, "batch": 64, "lr": 0.003},
             "start_inputs": 64,
             "held_out_inputs": 64,
-            "views": 1,
         },
         "finetune": {"epochs": 2, "batch": 64, "lr": 0.001},
         "variants": {"unmasked": {"clone": {"keep": 1.0}, "finetune": True}},

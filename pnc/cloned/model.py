@@ -120,10 +120,10 @@ def _candidate(item: _Attached, target: BlockNet) -> Candidate:
         raise bad("position R", expected=f"a block of the target, 0…{len(target) - 1}", found=info.position)
     tail = MaskedTail(source, info.source_position, 1.0, cast(MaskReading, info.reading)).harden(package.masks)
     tail.rescale(package.constants)
-    leaving, entering = package.adapter["weight"].shape[:2]
+    leaving, entering, kernel, _ = package.adapter["weight"].shape
     new, width = package.rows["weight"].shape
     with torch.random.fork_rng(devices=[]):
-        adapter, rows = Adapter(entering, leaving, info.size, info.relu), nn.Linear(width, new)
+        adapter, rows = Adapter(entering, leaving, info.size, info.relu, kernel), nn.Linear(width, new)
     adapter.conv.load_state_dict(dict(package.adapter))
     rows.load_state_dict(dict(package.rows))
     device = next(target.parameters()).device

@@ -1,4 +1,4 @@
-"""A: the adapter in front of the transferable module, a 1×1 convolution and ReLU (main paper 3.3)."""
+"""A: the adapter in front of the transferable module, a 1×1 convolution and ReLU (main paper 3.3), or a 3×3 one."""
 
 from collections.abc import Iterable
 
@@ -11,14 +11,17 @@ class Adapter(nn.Module):
     """Target features at R_t [N, C_t, H_t, W_t] → what the source expects at R_s [N, C_s, *size].
 
     ``relu`` is off where the source's own features at R_s take negative values (a linear bottleneck, say), since
-    ReLU would cut them away. Heterogeneous pairs: maps are resized to ``size`` first.
+    ReLU would cut them away. Heterogeneous pairs: maps are resized to ``size`` first. ``kernel`` is odd; 1 is the
+    paper's.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, size: tuple[int, int], relu: bool = True) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, size: tuple[int, int], relu: bool = True, kernel: int = 1
+    ) -> None:
         super().__init__()
         self.size = size
         self.relu = relu
-        self.conv = nn.Conv2d(channels_in, channels_out, 1)
+        self.conv = nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2)
 
     def resize(self, h: Tensor) -> Tensor:
         if h.shape[-2:] == self.size:
@@ -31,17 +34,22 @@ class Adapter(nn.Module):
 
     @torch.no_grad()
     def start_from(self, pairs: Iterable[tuple[Tensor, Tensor]], ridge: float = 1e-3) -> float:
-        """Set A in closed form: the affine map, per pixel, that best takes target features to source features.
+        """Set A in closed form: the affine map that best takes what it sees of the target to the source's pixels.
 
         ``pairs`` yields (target features, source features) of the same pictures; ``ridge`` is relative to the
         features' mean square. Returns R², the share of the source features' variance that the map explains.
         """
         moments = _Moments()
         for h_t, h_s in pairs:
-            moments.add(_pixels(self.resize(h_t)), _pixels(h_s))
+            moments.add(_pixels(self._surroundings(self.resize(h_t))), _pixels(h_s))
         weight, bias, explained = moments.solve(ridge)
-        self.conv.load_state_dict({"weight": weight.T[:, :, None, None], "bias": bias})
+        self.conv.load_state_dict({"weight": weight.T.reshape(self.conv.weight.shape), "bias": bias})
         return explained
+
+    def _surroundings(self, h: Tensor) -> Tensor:
+        """[N, C, H, W] → [N, C·kernel², H, W]: what the convolution sees of each pixel."""
+        kernel = self.conv.kernel_size[0]
+        return h if kernel == 1 else F.unfold(h, kernel, padding=kernel // 2).unflatten(2, h.shape[-2:])
 
 
 class _Moments:

@@ -13,6 +13,7 @@ Regime = Literal["strict", "rehearsal"]
 Inputs = Literal["wide", "neighbourhood"]
 Insertion = Literal["joint", "two_softmax", "labels"]
 Start = Literal["ridge", "random"]
+Kernel = Literal["1x1", "3x3"]
 Calibration = Literal["held_out", "none"]
 
 
@@ -38,6 +39,7 @@ class CloneSettings:
     ``inputs``       what L_ins is distilled on: the widened neighbourhood, or b · x alone as in Eq. 7
     ``insertion``    joint: one softmax over old and new classes; two_softmax: Eq. 7 to the letter;
                      labels: cross-entropy with D_t's labels
+    ``adapter``      A's convolution: the paper's 1×1, or a 3×3
     ``start``        where A starts: the closed-form map between the two networks' features, or random
     ``rest_weight``  how much of the source's evidence for its other classes counts against a cloned class
     ``calibration``  an offset on the new logits, chosen on held-out pictures, or none
@@ -61,6 +63,7 @@ class CloneSettings:
     reading: MaskReading = "rescaled"
     inputs: Inputs = "wide"
     insertion: Insertion = "joint"
+    adapter: Kernel = "1x1"
     start: Start = "ridge"
     rest_weight: float = 0.5
     calibration: Calibration = "held_out"
@@ -79,7 +82,7 @@ class CloneSettings:
 
     def __post_init__(self) -> None:
         kept_filters(1, self.keep)
-        for name in ("regime", "reading", "inputs", "insertion", "start", "calibration"):
+        for name in ("regime", "reading", "inputs", "insertion", "adapter", "start", "calibration"):
             known = get_args(get_type_hints(CloneSettings)[name])
             if getattr(self, name) not in known:
                 raise bad(name, expected=f"one of {', '.join(known)}", found=repr(getattr(self, name)))

@@ -31,7 +31,9 @@ def start(task: CloneTask, settings: CloneSettings, position: int, seed: int) ->
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(seed, "adapter", position))
         size = (int(h_s.shape[2]), int(h_s.shape[3]))
-        adapter = Adapter(h_t.shape[1], h_s.shape[1], size, relu=bool(h_s.min() >= 0))
+        adapter = Adapter(
+            h_t.shape[1], h_s.shape[1], size, relu=bool(h_s.min() >= 0), kernel=int(settings.adapter[0])
+        )
         new_rows = nn.Linear(target.head.in_features + source.head.in_features, len(task.classes))
     if settings.start == "ridge":
         adapter.start_from(_feature_pairs(task, position, entered, settings.start_inputs, seed))

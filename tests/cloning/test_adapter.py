@@ -93,3 +93,15 @@ def test_relu_is_there_unless_it_is_switched_off() -> None:
     cut.load_state_dict(linear.state_dict())
     assert linear(h).min() < 0
     assert torch.equal(cut(h), linear(h).relu())
+
+
+def test_a_3x3_adapter_recovers_a_convolution_that_no_1x1_one_can() -> None:
+    conv = torch.nn.Conv2d(3, 4, 3, padding=1)
+    with torch.no_grad():
+        for parameter in conv.parameters():
+            parameter.normal_(generator=generator(0, "conv"))
+    h = features(32, 3)
+    wide, narrow = Adapter(3, 4, (4, 4), relu=False, kernel=3), Adapter(3, 4, (4, 4), relu=False)
+    assert wide.start_from([(h, conv(h).detach())], ridge=1e-9) == pytest.approx(1, abs=1e-6)
+    torch.testing.assert_close(wide.conv.weight, conv.weight, atol=1e-3, rtol=1e-3)
+    assert narrow.start_from([(h, conv(h).detach())]) < 0.5

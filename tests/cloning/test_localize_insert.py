@@ -236,6 +236,7 @@ VARIANTS = [
     {"localisation": 0.0, "keep": 1.0},
     {"insert": None, "reading": "zero"},
     {"anneal": 1.0},
+    {"adapter": "3x3"},
     {"regime": "rehearsal", "inputs": "neighbourhood", "calibration": "none"},
 ]
 

@@ -168,7 +168,6 @@ def test_settings_are_the_suites_with_the_regime_and_what_is_held_out(store: Sto
         inputs_per_epoch=256,
         start_inputs=64,
         held_out_inputs=64,
-        views=1,
         schedule=Schedule(3, 64, 0.003),
     )
 
