@@ -65,7 +65,7 @@ class CloneSettings:
     insertion: Insertion = "joint"
     adapter: Kernel = "1x1"
     start: Start = "ridge"
-    rest_weight: float = 0.5
+    rest_weight: float = 0.25
     calibration: Calibration = "held_out"
     q: float = 0.96
     neutral: float = 0.5

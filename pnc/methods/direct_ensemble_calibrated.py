@@ -11,7 +11,7 @@ from pnc.methods._registry import MethodTask, method
 
 @method("direct_ensemble_calibrated")
 def direct_ensemble_calibrated(
-    task: MethodTask, *, q: float = 0.96, neutral: float = 0.5, rest_weight: float = 0.5
+    task: MethodTask, *, q: float = 0.96, neutral: float = 0.5, rest_weight: float = 0.25
 ) -> Classifier:
     """New logits as PNC's teacher scores T_s: the source's, less ``rest_weight`` × its evidence for other classes.
 
