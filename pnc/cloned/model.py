@@ -56,7 +56,7 @@ class ClonedModel(nn.Module):
     # Whatever nn.Module does with submodules goes through ``_modules``, and so gets the copies.
 
     @property
-    def _modules(self) -> dict[str, nn.Module | None]:  # type: ignore[override]
+    def _modules(self) -> dict[str, nn.Module | None]:
         self._unshare()
         return self.__dict__["_modules"]
 
@@ -118,7 +118,7 @@ class ClonedModel(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         for watch in self._watches:
             watch.verify()
-        return cast(dict[str, Any], super().__getstate__())  # type: ignore[misc]
+        return cast(dict[str, Any], super().__getstate__())
 
     def __repr__(self) -> str:
         clones = [f"{', '.join(package.info.names)} at R = {package.info.position}" for package in self.packages]
@@ -195,6 +195,8 @@ class ClonedModel(nn.Module):
     @torch.no_grad()
     def sliced(self, example: Tensor) -> "ClonedModel":
         """The same model with every clone cut down to its kept filters, for pictures of ``example``'s shape."""
+        for watch in self._watches:
+            watch.verify()
         model = ClonedModel(self.original, self._attached) if self._shared else copy.deepcopy(self)
         network, clones = model._parts()
         entering, _ = traverse(network, example[:1], {clone.position for clone in clones})

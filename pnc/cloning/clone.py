@@ -107,7 +107,7 @@ def _without_clones(target: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     packages = getattr(inner, "packages", None)
     if not isinstance(packages, tuple):  # pnc.cloned.ClonedModel cannot be imported here
         return target, ()
-    return inner.original, tuple(name for package in packages for name in package.info.names)
+    return cast(nn.Module, inner.original), tuple(name for package in packages for name in package.info.names)
 
 
 def _read_only(network: nn.Module, device: torch.device) -> BlockNet:

@@ -5,6 +5,7 @@ import copy
 import hashlib
 import io
 import pickle
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,12 @@ def saved(model: ClonedModel) -> None:
         spoil(loaded.parameters())
 
 
+def traced(model: ClonedModel) -> None:
+    with warnings.catch_warnings():  # raising from inside the tracer, they would crash it
+        warnings.simplefilter("ignore")
+        spoil_all(torch.jit.trace(model, X))
+
+
 def functional(model: ClonedModel) -> None:
     values = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     torch.func.functional_call(model, values, (X,))
@@ -184,7 +191,7 @@ HELPERS: dict[str, Action] = {
     "sliced": lambda m: spoil_all(m.sliced(X)),
     "sliced after": lambda m: (spoil(m.clones.parameters()), m.sliced(X)),
     "fx": lambda m: spoil_all(fx.symbolic_trace(m)),
-    "jit": lambda m: spoil_all(torch.jit.trace(m, X)),
+    "jit": traced,
     "compiled": lambda m: spoil((torch.compile(m, backend="eager"), m(X))[0].parameters()),
     "export": lambda m: torch.export.export(m, (X,)),
     "DataParallel": lambda m: spoil_all(nn.DataParallel(m)),
