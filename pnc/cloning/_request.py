@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,28 @@ SettingsLike = CloneSettings | Mapping[str, Any] | str | Path
 def read_settings(settings: SettingsLike | None, rehearsal: bool) -> CloneSettings:
     """``settings`` from a mapping or a JSON file, too; samples of D_o choose the regime unless ``settings`` do.
 
+    What a mapping leaves out, at any depth, is as in ``CloneSettings()``.
     Raises PncError for strict settings beside samples of D_o, and for keys that are unknown or mistyped.
     """
     where = "settings"
     if isinstance(settings, str | Path):
         where, settings = str(settings), read_json(settings)
-    read = settings if isinstance(settings, CloneSettings) else from_mapping(CloneSettings, settings or {}, where)
-    if not rehearsal or read.regime == "rehearsal":
-        return read
-    if is_said(read.regime):
+    if not isinstance(settings, CloneSettings):
+        given = {} if settings is None else settings
+        completed = _changed(asdict(CloneSettings()), given) if isinstance(given, Mapping) else given
+        settings = from_mapping(CloneSettings, completed, where)
+    if not rehearsal or settings.regime == "rehearsal":
+        return settings
+    if is_said(settings.regime):
         expected = "rehearsal (or no rehearsal samples)"
-        raise bad("settings.regime beside rehearsal samples (D_o)", expected=expected, found=read.regime)
-    return replace(read, regime="rehearsal")
+        raise bad("settings.regime beside rehearsal samples (D_o)", expected=expected, found=settings.regime)
+    return replace(settings, regime="rehearsal")
+
+
+def _changed(own: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    inner = {name for name, value in changes.items() if isinstance(value, Mapping)}
+    inner &= {name for name, value in own.items() if isinstance(value, Mapping)}
+    return {**own, **changes, **{name: _changed(own[name], changes[name]) for name in inner}}
 
 
 def read_classes(classes: Classes, source: BlockNet, taken: Mapping[str, int | None]) -> dict[int, str]:

@@ -26,6 +26,8 @@ def check_kind(network: object, role: str) -> None:
     for name, tensor in _named(network):
         if tensor.is_meta:
             raise bad(f"{role} network", expected="weights with values", found=f"'{name}' on the device meta")
+        if type(tensor) not in (Tensor, nn.Parameter):  # quantised or distributed ones, say
+            raise bad(f"{role} network", expected="plain tensors", found=f"a {type(tensor).__name__} in '{name}'")
         if tensor.is_floating_point() and tensor.dtype != torch.float32:
             expected = "torch.float32 (network.float() makes it so)"
             raise bad(f"type of the {role} network's weights", expected=expected, found=f"{tensor.dtype} in '{name}'")

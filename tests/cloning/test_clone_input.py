@@ -22,7 +22,9 @@ import pnc
 from pnc.base.errors import PncError
 from pnc.base.files import write_json
 from pnc.base.images import Images, as_float
+from pnc.cloning._request import read_settings
 from pnc.cloning.local.neighbourhood import Neighbourhood
+from pnc.cloning.settings import CloneSettings
 
 
 @pytest.mark.parametrize("form", ["images", "loader", "floats", "one batch"])
@@ -62,6 +64,10 @@ def spoilt(**changes: Callable[[nn.Module], Any]) -> dict[str, nn.Module]:
         found = change(networks[role])
         networks[role] = found if isinstance(found, nn.Module) else networks[role]
     return networks
+
+
+class Odd(Tensor):
+    pass
 
 
 def lazy(network: Any) -> None:
@@ -243,6 +249,13 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         spoilt(source=quantised),
         "source network: expected float32 layers of plain PyTorch, found a quantised layer (Linear at 'head')",
     ),
+    "a tensor of another kind": (
+        spoilt(
+            source=lambda network: setattr(network.head, "weight", nn.Parameter(torch.rand(5, 12).as_subclass(Odd)))
+        ),
+        "source network: expected plain tensors, found a Odd in 'head.weight'",
+    ),
+    "settings that are none": ({"settings": [3]}, "settings: expected the keys of CloneSettings, found [3]"),
     "a weight that is no number": (
         spoilt(source=lambda network: network.head.weight.data[1].fill_(torch.nan)),  # type: ignore[union-attr]
         "weights of the source network: expected finite numbers, found nan in 'head.weight'",
@@ -312,6 +325,13 @@ def test_samples_of_old_classes_choose_the_regime_where_the_settings_do_not() ->
     for own in (quick(), replace(quick()), copy.deepcopy(quick()), unsaid):
         assert make(settings=own, rehearsal=old)._serialise() == expected
     assert quick().regime == "strict" and json.dumps(asdict(quick())["regime"]) == '"strict"'
+
+
+def test_what_a_mapping_leaves_out_is_as_usual_at_any_depth() -> None:
+    own = CloneSettings()
+    found = read_settings({"schedule": {"epochs": 1}, "keep": 0.5}, rehearsal=False)
+    assert found == replace(own, schedule=replace(own.schedule, epochs=1), keep=0.5)
+    assert read_settings(None, rehearsal=True) == replace(own, regime="rehearsal")
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
