@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pnc.base.errors import PncError
     from pnc.cloned.model import ClonedModel, attach
     from pnc.cloning.clone import clone
+    from pnc.cloning.notice import PncWarning
     from pnc.cloning.package import ClonePackage
     from pnc.cloning.settings import CloneSettings
 
@@ -27,6 +28,7 @@ __all__ = [
     "ClonedModel",
     "NetworkSpec",
     "PncError",
+    "PncWarning",
     "attach",
     "build",
     "clone",
@@ -40,6 +42,7 @@ _HOMES = {
     "pnc.cloned.model": ("ClonedModel", "attach"),
     "pnc.cloning.clone": ("clone",),
     "pnc.base.errors": ("PncError",),
+    "pnc.cloning.notice": ("PncWarning",),
     "pnc.cloning.package": ("ClonePackage",),
     "pnc.cloning.settings": ("CloneSettings",),
 }

@@ -11,7 +11,7 @@ a straight-through estimator. What a filter that is off leaves behind is its *re
                       with A and F_c: what a BN re-estimated for the thinned-out network would give it.
 """
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,8 @@ class MaskedLayer(nn.Module):
     ``fill`` [filters] is what an off filter yields before the following BN, by the chosen reading; ``gain`` and
     ``shift`` [filters] are 1 and 0 unless that is "rescaled" (``rescales``).
     Until ``harden`` the mask follows ``scores``; afterwards it is the fixed ``on``.
+    For blocks that read their layers' attributes it looks like the layer: ``weight`` and ``bias`` are the masked
+    ones, the rest is the layer's.
     """
 
     on: Tensor
@@ -67,6 +69,30 @@ class MaskedLayer(nn.Module):
         self.register_buffer("fill", torch.zeros_like(start) if fill is None else fill)
         self.register_buffer("gain", torch.ones_like(start))
         self.register_buffer("shift", torch.zeros_like(start))
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "layer":  # not there yet, while being unpickled
+                raise
+        return getattr(self.layer, name)
+
+    @property
+    def weight(self) -> Tensor:
+        """m · gain · W, of the layer's shape."""
+        weight = self.layer.weight
+        return (self.mask * self.gain).view(-1, *[1] * (weight.dim() - 1)) * weight
+
+    @property
+    def bias(self) -> Tensor | None:
+        """m · (gain · b + shift) + (1 − m) · fill [filters]; None where neither the layer nor M adds anything."""
+        mask, kept = self.mask, self.shift
+        if self.layer.bias is not None:
+            kept = kept + self.gain * self.layer.bias
+        elif not (self.fill.any() or self.shift.any()):
+            return None
+        return mask * kept + (1 - mask) * self.fill
 
     @property
     def mask(self) -> Tensor:

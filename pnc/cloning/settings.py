@@ -8,6 +8,7 @@ from pnc.base.errors import bad
 from pnc.base.train import Schedule
 from pnc.cloning.local.neighbourhood import Neighbourhood
 from pnc.cloning.masks import MaskReading, kept_filters
+from pnc.cloning.regime import STRICT
 
 Regime = Literal["strict", "rehearsal"]
 Inputs = Literal["wide", "neighbourhood"]
@@ -56,7 +57,7 @@ class CloneSettings:
     ``insert``       then, with M fixed, for A, F_c and the constants of a "rescaled" M; None for no such part
     """
 
-    regime: Regime = "strict"
+    regime: Regime = STRICT
     neighbourhood: Neighbourhood = field(default_factory=Neighbourhood)
     ridge: float = 1e-3
     keep: float = 0.3

@@ -157,6 +157,9 @@ def test_without_positions_all_are_searched_and_the_least_loss_wins() -> None:
     assert (said["regime"], said["keep"], said["seed"]) == ("strict", 0.5, 0)
     assert said["loss"] == losses[best.info.position] and 0 <= said["accuracy"] <= 1
     assert 0 <= said["called_new"] <= 0.96 and 0 <= said["leak"] <= 1
+    source, labels = source_and_target()[0], samples().labels
+    right = (source(as_float(samples().pixels)).argmax(1) == labels).double().mean()
+    assert said["source_accuracy"] == pytest.approx(100 * float(right))
 
 
 @given(st.dictionaries(st.integers(0, 9), st.sampled_from([0.1, 0.5, 0.7, 3.0]), min_size=1))
