@@ -72,8 +72,8 @@ class Chain:
             node = self.nodes[index + 1]
             if node.target in POOLING or isinstance(self.traced.module(node), POOLS):
                 return index
-            after = self.shapes.get(node)
-            if after is not None and (len(after) != len(self.shape(index)) or _area(after) < _area(self.shape(index))):
+            before, after = self.shape(index), self.shapes.get(node)
+            if after is not None and (len(after) != len(before) or _area(after) < _area(before)):
                 return index
         return later[-1]
 

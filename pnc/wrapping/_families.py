@@ -6,6 +6,7 @@ picture.
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 
 from torch import nn
 
@@ -23,7 +24,7 @@ class Family:
             return None
         names = [name for name, _ in model.named_modules()]
         found = [[name for name in names if re.fullmatch(end, name)] for end in self.ends]
-        return sum(found, []) if all(found) else None
+        return list(chain.from_iterable(found)) if all(found) else None
 
 
 HF = "ForImageClassification"

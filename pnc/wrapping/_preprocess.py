@@ -46,9 +46,10 @@ def preprocess_spec(normalise: Normalisation, size: Size | int | None, channels:
     if len(mean) != channels:
         raise bad("normalise", expected=f"a mean for each of {channels} channels", found=f"{len(mean)}")
     if size is None and "input_size" in config:
-        size = tuple(config["input_size"])[-2:]  # type: ignore[assignment]
+        _, height, width = config["input_size"]
+        size = (height, width)
     pair = (size, size) if isinstance(size, int) else size
-    return PreprocessSpec(mean, std, None if pair is None else tuple(pair), config.get("interpolation", "bilinear"))
+    return PreprocessSpec(mean, std, pair, config.get("interpolation", "bilinear"))
 
 
 def _config(normalise: Normalisation, channels: int) -> Mapping[str, Any]:

@@ -63,8 +63,9 @@ class Logits(nn.Module):
         self.model = model
 
     def forward(self, x: Tensor) -> Tensor:
-        found = self.model(x)
-        return found if isinstance(found, Tensor | fx.Proxy) else found.logits
+        found: Any = self.model(x)
+        logits: Tensor = found if isinstance(found, Tensor | fx.Proxy) else found.logits  # type: ignore[assignment]
+        return logits
 
 
 class _Tracer(fx.Tracer):

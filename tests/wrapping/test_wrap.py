@@ -19,8 +19,8 @@ from pnc.base.errors import PncError
 from pnc.base.images import Images
 from pnc.base.seeds import generator
 from pnc.cloned.slicing import slice_tail, tail_cost
-from pnc.cloning.positions import usable_positions
 from pnc.cloning.clone import make_task
+from pnc.cloning.positions import usable_positions
 from pnc.cloning.tail import MaskedTail
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -307,7 +307,11 @@ WRONG: dict[str, tuple[nn.Module, dict[str, Any], str]] = {
         "the network's head: expected a last layer nn.Linear whose result are the logits, found Flatten",
     ),
     "features for logits": (nn.Sequential(CONV), {}, "the network's result: expected logits [2, classes], found"),
-    "another head": (Classifier(), {"head": "stem"}, "head: expected the layer that yields the logits, 'head', found"),
+    "another head": (
+        Classifier(),
+        {"head": "stem"},
+        "head: expected the layer that yields the logits, 'head', found",
+    ),
     "a block with a way around it": (
         Classifier(),
         {"blocks": ["first.0.mix"]},
@@ -315,10 +319,18 @@ WRONG: dict[str, tuple[nn.Module, dict[str, Any], str]] = {
     ),
     "blocks out of order": (Classifier(), {"blocks": ["first", "stem"]}, "blocks: expected modules in the order"),
     "no blocks": (Classifier(), {"blocks": []}, "blocks: expected modules in the order of their calls, at least one"),
-    "a stranger for a block": (Classifier(), {"blocks": [CONV]}, "block: expected a module of the network, or its name"),
+    "a stranger for a block": (
+        Classifier(),
+        {"blocks": [CONV]},
+        "block: expected a module of the network, or its name",
+    ),
     "an unknown name": (Classifier(), {"blocks": ["third"]}, "block: expected a module of the network, or its name"),
     "a mean too few": (Classifier(), {"normalise": ((0.5,), (0.5,))}, "normalise: expected a mean for each of 3"),
-    "a deviation of nothing": (Classifier(), {"normalise": ((0.5,) * 3, (0.5, 0.5, 0.0))}, "std: expected 3 positive"),
+    "a deviation of nothing": (
+        Classifier(),
+        {"normalise": ((0.5,) * 3, (0.5, 0.5, 0.0))},
+        "std: expected 3 positive",
+    ),
     "an unknown set": (Classifier(), {"normalise": "cifar"}, "normalise: expected (mean, std), 'imagenet', a dict"),
     "a dict without mean": (Classifier(), {"normalise": {"std": 1}}, "normalise: expected (mean, std), 'imagenet'"),
     "an unknown interpolation": (
