@@ -41,7 +41,7 @@ TIMM = (
 )  # fmt: skip
 STAGES = {"hidden_sizes": [24, 48, 96, 192], "depths": [1, 1, 2, 1]}
 TRANSFORMERS: dict[str, dict[str, Any]] = {
-    "Bit": {**STAGES, "hidden_sizes": [32, 64, 96, 192], "embedding_size": 32},
+    "Bit": {**STAGES, "hidden_sizes": [128, 256, 384, 512], "embedding_size": 64},
     "ConvNext": STAGES,
     "ConvNextV2": STAGES,
     "EfficientNet": {"width_coefficient": 0.5, "depth_coefficient": 0.5, "hidden_dim": 640},

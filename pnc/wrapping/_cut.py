@@ -78,12 +78,14 @@ class Chain:
         return later[-1]
 
     def stages(self) -> list[int]:
-        """Places inside which the picture is halved: before a layer with a stride, behind a pool."""
-        maps = [index for index in self.seams if len(self.shape(index)) == 4]
-        borders = []
-        for before, after in pairwise(maps):
-            if _area(self.shape(after)) < _area(self.shape(before)):
-                borders.append(before if self.has_layers(before, after) else after)
+        """Places where the picture shrinks: before a layer with a stride, behind a pool."""
+        borders, held = [], 0
+        for index in self.seams:
+            if len(self.shape(index)) != 4 or _area(self.shape(index)) > _area(self.shape(held)):
+                continue  # flattened, or only padded for the next layer
+            if _area(self.shape(index)) < _area(self.shape(held)):
+                borders.append(held if self.has_layers(held, index) else index)
+            held = index
         return borders
 
     def named(self, names: Sequence[str]) -> list[int]:
@@ -135,7 +137,8 @@ def _head(traced: Traced, name: str | None) -> tuple[fx.Node, nn.Linear]:
     result = next(node for node in traced.graph.nodes if node.op == "output").args[0]
     module = traced.module(result) if isinstance(result, fx.Node) else None
     if not isinstance(result, fx.Node) or not isinstance(module, nn.Linear):
-        found = "something else" if module is None else type(module).__name__
+        target = getattr(result, "target", result)
+        found = getattr(target, "__name__", target) if module is None else type(module).__name__
         raise bad("the network's head", expected="a last layer nn.Linear whose result are the logits", found=found)
     if name is not None and traced.results.get(name) is not result:
         raise bad("head", expected=f"the layer that yields the logits, {result.target!r}", found=repr(name))

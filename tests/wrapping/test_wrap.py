@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from _tiny import content, images, quick, state
-from _wrapped import Classifier, NormAct, flat, randomise
+from _tiny import built, content, images, quick, state
+from _wrapped import Classifier, LastNorm, NormAct, Residual, flat, randomise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -178,6 +178,16 @@ def test_a_resnet_is_cut_as_it_is_without_wrapping() -> None:
     assert all(torch.equal(one.layer.weight, other.layer.weight) for one, other in zip(*layers, strict=True))
 
 
+@pytest.mark.parametrize("arch", ["lenet5", "resnetc20"])
+@torch.no_grad()
+def test_a_network_of_pncs_own_keeps_its_blocks(arch: str) -> None:
+    network, x = built(arch, "bird", 4, 0), pictures(size=32)
+    wrapped = pnc.wrap(network, size=32, names=network.class_names)
+    assert len(wrapped) == len(network)
+    for stop in range(len(network) + 1):
+        close(wrapped.run(x, 0, stop), network.run(x, 0, stop))
+
+
 @settings(max_examples=8)
 @given(
     kinds=st.lists(st.sampled_from(["unit", "last", "half", "pool", "norm act"]), min_size=1, max_size=5),
@@ -188,8 +198,6 @@ def test_a_resnet_is_cut_as_it_is_without_wrapping() -> None:
 def test_whatever_is_wrapped_any_cut_gives_its_logits_and_any_tail_can_be_sliced(
     kinds: list[str], hidden: bool, seed: int
 ) -> None:
-    from _wrapped import LastNorm, Residual
-
     make = {
         "unit": lambda: Residual(6),
         "last": lambda: LastNorm(6),
