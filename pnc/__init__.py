@@ -6,7 +6,7 @@ T_t the target's own; D_t are samples of T_s, D_o samples of T_t. In ``pnc.cloni
 ``M_f`` the transferable module (tail); ``G`` are the local models (local.local_models) and ``Π`` their weights
 (local.neighbourhood). ``M_c`` is the target with the clone beside it (pnc.cloned.model).
 
-Rooms, each importing only from those before it: base, arch, data, cloning, cloned, methods.
+Rooms, each importing only from those before it: base, arch, wrapping, data, cloning, cloned, methods.
 """
 
 from importlib import import_module
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pnc.cloning.notice import PncWarning
     from pnc.cloning.package import ClonePackage
     from pnc.cloning.settings import CloneSettings
+    from pnc.wrapping.wrap import wrap
 
 __all__ = [
     "BlockNet",
@@ -35,6 +36,7 @@ __all__ = [
     "fingerprint",
     "load_network",
     "save_network",
+    "wrap",
 ]
 
 _HOMES = {
@@ -45,6 +47,7 @@ _HOMES = {
     "pnc.cloning.notice": ("PncWarning",),
     "pnc.cloning.package": ("ClonePackage",),
     "pnc.cloning.settings": ("CloneSettings",),
+    "pnc.wrapping.wrap": ("wrap",),
 }
 
 

@@ -1,0 +1,1 @@
+"""Any convolutional classifier as a read-only BlockNet that holds its own preprocessing."""
