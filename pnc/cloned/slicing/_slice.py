@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from pnc.arch import Normalise
+from pnc.arch.twin import Twin
 from pnc.base.errors import bad
 from pnc.base.seeds import generator
 from pnc.cloned.slicing._build import Builder
@@ -13,6 +14,7 @@ from pnc.cloned.slicing._layers import Layer, Norm
 from pnc.cloned.slicing._movement import Concatenation, Flattening, Selection, Split
 from pnc.cloned.slicing._rules import Addition, FullWidth, PerChannel, Rule
 from pnc.cloned.slicing._trace import Trace, trace
+from pnc.cloning.candidate import Candidate
 from pnc.cloning.tail import MaskedTail
 
 RULES = (Layer, Norm, PerChannel, Addition, Split, Selection, Concatenation, Flattening)
@@ -61,6 +63,18 @@ def slice_tail(tail: MaskedTail, example: Tensor) -> SlicedTail:
         _verify(wide, body, example[:1].to("cpu", torch.float64))
     like = next(tail.parameters(), example)
     return SlicedTail(body.to(like.device, like.dtype), example.shape[1:])
+
+
+@torch.no_grad()
+def slice_clone(clone: Candidate, entering: Tensor) -> Candidate:
+    """``clone`` with its tail sliced, for the target's features ``entering`` [1, C, H, W] at R_t.
+
+    A and F_c's rows share their storage with ``clone``'s, as does a tail that is sliced already. Raises as
+    ``slice_tail``.
+    """
+    masked = isinstance(clone.tail, MaskedTail)
+    tail = slice_tail(clone.tail, clone.adapter(entering)) if masked else Twin(clone.tail).module
+    return Candidate(clone.position, Twin(clone.adapter).module, tail, Twin(clone.rows).module)  # type: ignore[arg-type]
 
 
 def _check(tail: MaskedTail, example: Tensor) -> None:
