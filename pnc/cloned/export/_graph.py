@@ -1,20 +1,24 @@
 """The sliced model as a torch.export program with a batch of any size."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from pnc.arch import BlockNet
 from pnc.arch.twin import Twin
 from pnc.base.errors import bad
-from pnc.cloned.slicing import slice_clone
+from pnc.cloned.slicing import Fill, Sum, slice_clone
 from pnc.cloning.adapter import Adapter
 from pnc.cloning.candidate import Candidate, traverse
 
 if TYPE_CHECKING:
     from pnc.cloned.model import ClonedModel
+
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class Resize(nn.Module):
@@ -25,15 +29,52 @@ class Resize(nn.Module):
 
     def __init__(self, adapter: Adapter, entering: Tensor) -> None:
         super().__init__()
-        (height, width), like = entering.shape[-2:], {"dtype": entering.dtype, "device": entering.device}
-        rows, columns = adapter.size
-        down = Adapter(1, 1, (rows, 1)).resize(torch.eye(height, **like).view(1, height, height, 1))
-        across = Adapter(1, 1, (1, columns)).resize(torch.eye(width, **like).view(1, width, 1, width))
+        height, width = entering.shape[-2:]
+        rows, columns = (torch.eye(size, dtype=entering.dtype, device=entering.device) for size in (height, width))
+        # each channel is one row, or one column, of ones: PyTorch (2.14) resizes maps one pixel wide wrongly
+        down = adapter.resize(rows[None, :, :, None].expand(1, height, height, width).contiguous())
+        across = adapter.resize(columns[None, :, None, :].expand(1, width, height, width).contiguous())
         self.register_buffer("left", down[0, :, :, 0].T.contiguous())
         self.register_buffer("right", across[0, :, 0].contiguous())
 
     def forward(self, h: Tensor) -> Tensor:
         return self.left @ h @ self.right
+
+
+class Gathered(nn.Module):
+    """``base`` [1, C, …] plus operands that hold some of its channels, as ``Sum`` and ``Fill`` do it.
+
+    It reads channels from places where they write to places, which ONNX's exporter does not get right.
+    """
+
+    base: Tensor
+
+    def __init__(self, base: Tensor, positions: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.register_buffer("base", base)
+        self.padded = [len(held) < base.shape[1] for held in positions]
+        for index, held in enumerate(positions):
+            place = torch.full((base.shape[1],), len(held), device=held.device)  # a channel of zeros behind the last
+            place[held] = torch.arange(len(held), device=held.device)
+            self.register_buffer(f"place_{index}", place)
+
+    def forward(self, *operands: Tensor) -> Tensor:
+        total = self.base
+        for index, operand in enumerate(operands):
+            behind = [0, 0] * (operand.dim() - 2) + [0, 1]
+            operand = F.pad(operand, behind) if self.padded[index] else operand
+            total = total + operand.index_select(1, getattr(self, f"place_{index}"))
+        return total
+
+
+def gathering(sliced: Module) -> Module:
+    """``sliced``, which is changed, with channels read from places instead of written to them."""
+    for name, module in list(sliced.named_modules()):
+        if isinstance(module, Sum | Fill):
+            owner, _, last = name.rpartition(".")
+            found = [buffer for own, buffer in module.named_buffers() if own.startswith("positions")]
+            sliced.get_submodule(owner).add_module(last, Gathered(module.base, found))
+    return sliced
 
 
 class Joint(nn.Module):
@@ -59,7 +100,7 @@ def joint_of(cloned: "ClonedModel", example: Tensor) -> Joint:
     clones = []
     for clone in candidates:
         h = entering[clone.position]
-        clones.append(slice_clone(clone, h))
+        clones.append(gathering(slice_clone(clone, h)))
         if h.shape[-2:] != clone.adapter.size:
             clones[-1].add_module("adapter", nn.Sequential(Resize(clone.adapter, h), clones[-1].adapter))
     return Joint(cast(BlockNet, Twin(network).module), clones)

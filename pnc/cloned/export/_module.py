@@ -18,7 +18,7 @@ from pnc.base.files import replacing, write_bytes
 from pnc.base.mapping import from_mapping
 from pnc.base.seeds import generator
 from pnc.base.tensors import checksum, read_tensors
-from pnc.cloned.export._graph import exported_program
+from pnc.cloned.export._graph import exported_program, gathering
 from pnc.cloned.export._program import Listing, Program, list_program
 from pnc.cloned.export._verify import verify
 from pnc.cloned.export.exported import UNREADABLE, check_kind
@@ -103,8 +103,8 @@ def write_module(path: str | Path, cloned: "ClonedModel", package: AnyPackage | 
         raise bad("target network's SHA-256", expected=f"{info.target} (the package's)", found=found)
     shape = (clone.adapter.conv.out_channels, *info.size)
     noise = torch.rand(3, *shape, generator=generator(0, "export"), dtype=clone.rows.weight.dtype)
-    tail = slice_tail(clone.tail, noise[:1]) if isinstance(clone.tail, MaskedTail) else clone.tail
-    listing, kept = list_program(exported_program("the clone to export", tail, noise))
+    tail = slice_tail(clone.tail, noise[:1]) if isinstance(clone.tail, MaskedTail) else copy.deepcopy(clone.tail)
+    listing, kept = list_program(exported_program("the clone to export", gathering(tail), noise))
     made = ModulePackage(info, clone.adapter.conv.state_dict(), clone.rows.state_dict(), kept, listing)
     with replacing(path) as scratch:
         made.save(scratch)

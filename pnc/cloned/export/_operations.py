@@ -30,11 +30,8 @@ class Ref:
     number: int
 
 
-class _Device:
+class Device:
     """Stands for the device of the input."""
-
-
-DEVICE = _Device()
 
 
 def operation(name: str) -> Callable[..., Any]:
@@ -84,7 +81,7 @@ def decode(value: Any) -> Any:
     if kind == "value":
         return Ref(int(content))
     if kind == "device":
-        return DEVICE
+        return Device()
     constant = getattr(torch, str(content), None)
     if not isinstance(constant, CONSTANTS[kind]):
         raise bad(f"a {kind}", expected="one of PyTorch's", found=repr(content))

@@ -8,7 +8,7 @@ from torch import Tensor, fx, nn
 from torch.export.graph_signature import InputKind, OutputKind
 
 from pnc.base.errors import bad
-from pnc.cloned.export._operations import DEVICE, KEPT, Ref, decode, encode, name_of, operation, refs
+from pnc.cloned.export._operations import KEPT, Device, Ref, decode, encode, name_of, operation, refs
 
 Listing = dict[str, Any]
 
@@ -114,7 +114,7 @@ def _fill(value: Any, values: list[Any]) -> Any:
         return values[value.number]
     if isinstance(value, list):
         return [_fill(item, values) for item in value]
-    return values[0].device if value is DEVICE else value
+    return values[0].device if isinstance(value, Device) else value
 
 
 def _needed(graph: fx.Graph) -> set[fx.Node]:

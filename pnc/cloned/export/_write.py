@@ -39,11 +39,14 @@ def write_export(path: str | Path, cloned: "ClonedModel", example: Tensor, forma
     with replacing(path) as scratch:
         try:
             writer.write(scratch, program, _facts(masked, example))
+            written = writer.read(scratch)
+        except OSError:  # a full disk, say
+            raise
         except Exception as error:  # exporters pass on whatever their many parts raise
             others = " and ".join(f"format='{other}'" for other in WRITERS if other != chosen)
             expected = f"a model that it can say ({others} are the others)"
             raise bad(f"format '{chosen}'", expected=expected, found=reason(error)) from error
-        verify(f"the file in format '{chosen}'", writer.read(scratch), masked, [example, noise])
+        verify(f"the file in format '{chosen}'", written, masked, [example, noise])
 
 
 def _chosen(path: str | Path, wanted: str | None) -> str:
