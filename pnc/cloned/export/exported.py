@@ -31,6 +31,11 @@ class ExportedModel(nn.Module):
     def classes(self) -> tuple[str, ...]:
         return tuple(self.facts["classes"])
 
+    def train(self, mode: bool = True) -> "ExportedModel":
+        """Stay in eval mode whatever ``mode`` asks for: the file was written in eval mode."""
+        del mode
+        return super().train(False)
+
     def forward(self, pictures: Tensor) -> Tensor:
         return self.program(pictures)
 
