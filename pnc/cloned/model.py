@@ -53,6 +53,9 @@ class ClonedModel(nn.Module):
     def _candidates(self) -> list[Candidate]:
         return cast(list[Candidate], list(self.clones))
 
+    def _parts(self) -> tuple[BlockNet, list[Candidate]]:
+        return self._network, self._candidates
+
     @property
     def packages(self) -> tuple[AnyPackage, ...]:
         return tuple(item.package for item in self._attached)

@@ -95,7 +95,7 @@ class Joint(nn.Module):
 @torch.no_grad()
 def joint_of(cloned: "ClonedModel", example: Tensor) -> Joint:
     """What is to be written of ``cloned``, for pictures of the shape of ``example`` [n, C, H, W]."""
-    network, candidates = cloned._network, cloned._candidates
+    network, candidates = cloned._parts()
     entering, _ = traverse(network, example[:1], {clone.position for clone in candidates})
     clones = []
     for clone in candidates:

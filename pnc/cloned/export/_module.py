@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save
@@ -23,7 +23,6 @@ from pnc.cloned.export._program import Listing, Program, list_program
 from pnc.cloned.export._verify import verify
 from pnc.cloned.export.exported import UNREADABLE, check_kind
 from pnc.cloned.slicing import slice_tail
-from pnc.cloning.candidate import Candidate
 from pnc.cloning.package import FORMAT, ClonePackage, PackageInfo
 from pnc.cloning.tail import MaskedTail
 
@@ -98,8 +97,9 @@ def write_module(path: str | Path, cloned: "ClonedModel", package: AnyPackage | 
     where there are several, or if the target's weights are no longer those that it was made for.
     """
     index = _index(cloned.packages, package)
-    info, clone = cloned.packages[index].info, cast(Candidate, copy.deepcopy(cloned._candidates[index]).cpu())
-    if (found := fingerprint(cloned._network)) != info.target:
+    network, candidates = cloned._parts()
+    info, clone = cloned.packages[index].info, copy.deepcopy(candidates[index]).cpu()
+    if (found := fingerprint(network)) != info.target:
         raise bad("target network's SHA-256", expected=f"{info.target} (the package's)", found=found)
     shape = (clone.adapter.conv.out_channels, *info.size)
     noise = torch.rand(3, *shape, generator=generator(0, "export"), dtype=clone.rows.weight.dtype)

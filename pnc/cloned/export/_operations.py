@@ -15,7 +15,7 @@ from torch import fx
 from pnc.base.errors import bad
 
 KEPT = (
-    "aten.adaptive_avg_pool2d.default", "aten.conv2d.default", "aten.conv2d.padding", "aten.linear.default",
+    "aten._upsample_bicubic2d_aa.default", "aten._upsample_bilinear2d_aa.default", "aten.adaptive_avg_pool2d.default", "aten.conv2d.default", "aten.conv2d.padding", "aten.linear.default",
     "aten.max_pool2d.default", "aten.reshape.default",
 )  # fmt: skip
 SIZES = {function.__name__: function for function in (operator.add, operator.floordiv, operator.mul, operator.sub)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from pnc.arch import BlockNet, Normalise, fingerprint
+from pnc.arch import BlockNet, fingerprint
 from pnc.base.errors import bad
 from pnc.base.files import replacing
 from pnc.base.seeds import generator
@@ -60,13 +60,13 @@ def _chosen(path: str | Path, wanted: str | None) -> str:
 
 def _on_cpu(cloned: "ClonedModel") -> "ClonedModel":
     """``cloned`` where all formats are written and read; a GPU may round to fewer digits."""
-    here = next(cloned._network.parameters()).device.type == "cpu"
+    here = next(cloned._parts()[0].parameters()).device.type == "cpu"
     return cloned if here else copy.deepcopy(cloned).cpu()
 
 
 def _facts(cloned: "ClonedModel", example: Tensor) -> dict[str, Any]:
     """What every format carries beside the model; ``ExportedModel`` says what is what."""
-    network = cloned._network
+    network, _ = cloned._parts()
     dtype = str(example.dtype).removeprefix("torch.")
     return {
         "classes": list(cloned.classes),
@@ -79,8 +79,9 @@ def _facts(cloned: "ClonedModel", example: Tensor) -> dict[str, Any]:
 
 
 def _preprocessing(network: BlockNet) -> dict[str, list[float]] | None:
-    """Mean and standard deviation per channel that the target's first block itself normalises pictures with."""
+    """Mean and deviation per channel by which the target's first block itself normalises pictures, if it does."""
     for module in network.blocks[0].modules():
-        if isinstance(module, Normalise):
-            return {"mean": module.mean.flatten().tolist(), "std": module.std.flatten().tolist()}
+        buffers = dict(module.named_buffers(recurse=False))
+        if {"mean", "std"} <= set(buffers):
+            return {name: buffers[name].flatten().tolist() for name in ("mean", "std")}
     return None
