@@ -15,8 +15,9 @@ from torch import fx
 from pnc.base.errors import bad
 
 KEPT = (
-    "aten._upsample_bicubic2d_aa.default", "aten._upsample_bilinear2d_aa.default", "aten.adaptive_avg_pool2d.default", "aten.conv2d.default", "aten.conv2d.padding", "aten.linear.default",
-    "aten.max_pool2d.default", "aten.reshape.default",
+    "aten._upsample_bicubic2d_aa.default", "aten._upsample_bilinear2d_aa.default", "aten.adaptive_avg_pool2d.default",
+    "aten.conv2d.default", "aten.conv2d.padding", "aten.linear.default", "aten.max_pool2d.default",
+    "aten.reshape.default",
 )  # fmt: skip
 SIZES = {function.__name__: function for function in (operator.add, operator.floordiv, operator.mul, operator.sub)}
 FUNCTIONS = {"getitem": operator.getitem, **SIZES}
