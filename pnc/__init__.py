@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pnc.cloned.export import ExportedModel, ModulePackage, load_exported
     from pnc.cloned.model import ClonedModel, attach, attach_module
     from pnc.cloning.clone import clone
+    from pnc.cloning.notice import PncWarning
     from pnc.cloning.package import ClonePackage
     from pnc.cloning.settings import CloneSettings
 
@@ -30,6 +31,7 @@ __all__ = [
     "ModulePackage",
     "NetworkSpec",
     "PncError",
+    "PncWarning",
     "attach",
     "attach_module",
     "build",
@@ -46,6 +48,7 @@ _HOMES = {
     "pnc.cloned.model": ("ClonedModel", "attach", "attach_module"),
     "pnc.cloning.clone": ("clone",),
     "pnc.base.errors": ("PncError",),
+    "pnc.cloning.notice": ("PncWarning",),
     "pnc.cloning.package": ("ClonePackage",),
     "pnc.cloning.settings": ("CloneSettings",),
 }

@@ -1,7 +1,7 @@
 """Networks as a list of blocks and a head."""
 
 from pnc.arch._blocknet import BlockNet, Normalise
-from pnc.arch._convert import as_blocknet
+from pnc.arch._convert import as_blocknet, unwrapped
 from pnc.arch._fingerprint import fingerprint
 from pnc.arch._registry import (
     ARCHITECTURES,
@@ -25,4 +25,5 @@ __all__ = [
     "load_network",
     "save_network",
     "scaled",
+    "unwrapped",
 ]

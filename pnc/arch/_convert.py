@@ -10,8 +10,10 @@ def as_blocknet(network: nn.Module) -> BlockNet:
     """View ``network`` as a BlockNet that shares its layers.
 
     Takes a BlockNet, a torchvision ResNet (five blocks: stem, layer1…4), or an nn.Sequential that ends in a linear
-    layer (one block per child before it). Raises PncError for anything else; wrap such a network in ``BlockNet``.
+    layer (one block per child before it), in DataParallel or compiled or neither. Raises PncError for anything else;
+    wrap such a network in ``BlockNet``.
     """
+    network = unwrapped(network)
     if isinstance(network, BlockNet):
         return network
     stem = ("conv1", "bn1", "relu", "maxpool")
@@ -24,6 +26,14 @@ def as_blocknet(network: nn.Module) -> BlockNet:
         return _from_sequential(network)
     known = "a pnc.BlockNet, a torchvision ResNet or an nn.Sequential ending in nn.Linear"
     raise bad("network", expected=known, found=type(network).__name__)
+
+
+def unwrapped(network: nn.Module) -> nn.Module:
+    """The network inside ``nn.DataParallel``, ``DistributedDataParallel`` and what ``torch.compile`` returns."""
+    parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    while isinstance(network, parallel) or type(network).__name__ == "OptimizedModule":
+        network = network.module if isinstance(network, parallel) else network.get_submodule("_orig_mod")
+    return network
 
 
 def _from_sequential(network: nn.Sequential) -> BlockNet:

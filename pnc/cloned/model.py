@@ -1,21 +1,26 @@
 """Put clones beside a target, take them out again (Eqs. 2 and 5; the paper's 'sustainability')."""
 
+import copy
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from pnc.arch import BlockNet, as_blocknet, fingerprint
-from pnc.arch.twin import Twin
+from pnc.arch import BlockNet, as_blocknet, fingerprint, unwrapped
+from pnc.arch.twin import Twin, may_write
 from pnc.base.errors import bad
+from pnc.cloned._watch import Watch
 from pnc.cloned.export import AnyPackage, Format, ModulePackage, write_export, write_module
-from pnc.cloned.slicing import slice_clone
+from pnc.cloned.slicing import slice_tail
 from pnc.cloning.adapter import Adapter
 from pnc.cloning.candidate import Candidate, traverse
 from pnc.cloning.masks import MaskReading
+from pnc.cloning.networks import check_kind, device_of
+from pnc.cloning.notice import notice
 from pnc.cloning.package import ClonePackage
 from pnc.cloning.tail import MaskedTail
 
@@ -33,28 +38,101 @@ class ClonedModel(nn.Module):
     """M_c: the target with clones beside it, pictures [N, C, H, W] → logits [N, |T_t| + Σ |T_s|].
 
     The target's own logits come first and are exactly its own; each package's classes follow in the order in
-    which they were attached. Both networks run as read-only twins: nothing that is called here changes them.
+    which they were attached.
+
+    Nothing that is called on it changes either network. It computes on their weights without holding a memory of its
+    own for them, as long as nobody reaches for its insides. Whatever does (``parameters``, ``state_dict``, ``to``,
+    ``apply``, ``target``, an optimiser) finds copies, made at that moment, on which it computes from then on.
+    docs/guarantees.md has the details and the costs.
     """
 
     def __init__(self, target: nn.Module, attached: Sequence[_Attached]) -> None:
         super().__init__()
-        # Kept out of nn.Module's registry, so that .train(), .to() and optimisers never reach the original.
+        # Kept out of nn.Module's registry, so that no method of nn.Module ever reaches an original or its weights.
         self._original = (target,)
         self._attached = tuple(attached)
-        self.target = Twin(as_blocknet(target))
-        self.clones = nn.ModuleList(_candidate(item, self._network) for item in attached)
-        self.eval()
+        self._shared: tuple[nn.Module, ...] = (_assemble(target, attached),)
+        self._watches = _watches(target, attached)
+        self.training = False
+
+    # Whatever nn.Module does with submodules goes through ``_modules``, and so gets the copies.
 
     @property
-    def _network(self) -> BlockNet:
-        return cast(BlockNet, self.target.module)
+    def _modules(self) -> dict[str, nn.Module | None]:
+        self._unshare()
+        return self.__dict__["_modules"]
 
-    @property
-    def _candidates(self) -> list[Candidate]:
-        return cast(list[Candidate], list(self.clones))
+    @_modules.setter
+    def _modules(self, modules: dict[str, nn.Module | None]) -> None:
+        self.__dict__["_modules"] = modules
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("target", "clones"):
+            self._unshare()
+        return super().__getattr__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, nn.Module):
+            self._unshare()
+        super().__setattr__(name, value)
+
+    def _unshare(self) -> None:
+        """From now on compute on copies; raises PncError if there is nothing right to copy any more."""
+        if not self.__dict__.get("_shared"):
+            return
+        for watch in self._watches:
+            watch.verify()
+        with torch.inference_mode(False):
+            own = copy.deepcopy(self._shared[0])
+        self.__dict__["_modules"].update(own._modules)
+        self._shared = ()
+
+    def _running(self) -> nn.Module:
+        """What holds ``target`` and ``clones``: this model, or the parts that share their weights."""
+        if not self._shared:
+            return self
+        for watch in self._watches:
+            watch.look()
+        return self._shared[0]
 
     def _parts(self) -> tuple[BlockNet, list[Candidate]]:
-        return self._network, self._candidates
+        running = self._running()
+        candidates = list(cast(nn.ModuleList, running.clones))
+        return cast(BlockNet, cast(Twin, running.target).module), cast(list[Candidate], candidates)
+
+    def train(self, mode: bool = True) -> "ClonedModel":
+        """Set the flag. Both networks stay in eval mode: training would overwrite batch statistics."""
+        if not self._shared:
+            return super().train(mode)
+        self.training = mode
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ClonedModel":
+        """A model with weights of its own; it can be detached from the very same target."""
+        same = (self._original, self._attached, self._watches)
+        memo.update({id(each): each for each in same})
+        modules = {**self.__dict__["_modules"], **self._running().__dict__["_modules"]}
+        copied = memo[id(self)] = type(self).__new__(type(self))
+        with torch.inference_mode(False):
+            copied.__dict__.update(copy.deepcopy({**self.__dict__, "_shared": (), "_modules": modules}, memo))
+        return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        for watch in self._watches:
+            watch.verify()
+        return cast(dict[str, Any], super().__getstate__())
+
+    def __repr__(self) -> str:
+        clones = [f"{', '.join(package.info.names)} at R = {package.info.position}" for package in self.packages]
+        return f"{type(self).__name__}({type(self.original).__name__}; {'; '.join(clones)})"
+
+    def __dir__(self) -> list[str]:
+        return sorted({*object.__dir__(self), "target", "clones"})
+
+    @property
+    def original(self) -> nn.Module:
+        """The very target that was given, as ``detach`` hands it back."""
+        return self._original[0]
 
     @property
     def packages(self) -> tuple[AnyPackage, ...]:
@@ -63,25 +141,58 @@ class ClonedModel(nn.Module):
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of all outputs; the target's are numbers where it does not name them."""
-        return _own_classes(self._network) + tuple(name for package in self.packages for name in package.info.names)
+        own = _own_classes(as_blocknet(self.original))
+        return own + tuple(name for package in self.packages for name in package.info.names)
 
     def forward(self, x: Tensor) -> Tensor:
-        network = self._network
-        entering, embedding = traverse(network, x, {clone.position for clone in self._candidates})
-        new = [clone(entering[clone.position], embedding) for clone in self._candidates]
+        """Logits. Raises PncError once the owner of either network has changed it, see docs/guarantees.md."""
+        network, candidates = self._parts()
+        entering, embedding = traverse(network, x, {clone.position for clone in candidates})
+        new = [clone(entering[clone.position], embedding) for clone in candidates]
         return torch.cat([network.head(embedding), *new], dim=1)
 
-    def detach(self, package: AnyPackage | None = None) -> nn.Module:
+    def detach(self, package: AnyPackage | str | Path | None = None) -> nn.Module:
         """Take ``package`` out again, or all of them: the rest still attached, or the very target once none is.
 
-        Raises PncError if the package is not attached here.
+        A package may be given as itself or an equal one, by the name of one of its classes, by the SHA-256 of its
+        file, or by that file's path. Warns if the target's owner changed it. Raises PncError if the package is not
+        attached here, or if others are left and a network or this model's copies of them were changed.
         """
-        left = [item for item in self._attached if package is not None and item.package is not package]
-        if package is not None and len(left) == len(self._attached):
-            raise bad(
-                "package to detach", expected=f"one of {[p.info.names for p in self.packages]}", found="another"
+        left: list[_Attached] = [] if package is None else self._without(package)
+        if left:
+            self._check_unchanged("detach one package from")
+            return ClonedModel(self.original, left)
+        if (change := self._watches[0].change()) is not None:
+            notice(str(change))
+        return self.original
+
+    def _without(self, package: AnyPackage | str | Path) -> list[_Attached]:
+        content = _load(package)._serialise() if isinstance(package, AnyPackage | Path) else b""
+        for item in self._attached:
+            own = item.package._serialise()
+            named = isinstance(package, str) and package in (
+                *item.package.info.names,
+                hashlib.sha256(own).hexdigest(),
             )
-        return self._with(left) if left else self._original[0]
+            if item.package is package or named or own == content:
+                return [other for other in self._attached if other is not item]
+        expected = f"one of {[package.info.names for package in self.packages]}"
+        raise bad("package to detach", expected=expected, found=repr(package) if not content else "another")
+
+    def _check_unchanged(self, what: str) -> None:
+        """Raise PncError if ``what`` is to be done, from the packages, to a model that differs from them."""
+        for watch in self._watches:
+            watch.verify()
+        if self._shared:
+            return
+        fresh, own = (
+            {name: tensor for name, tensor in module.state_dict().items() if ".tail." not in name}
+            for module in (_assemble(self.original, self._attached), self)
+        )
+        changed = [name for name in fresh if name not in own or not _equal(own[name], fresh[name])]
+        if changed:
+            expected = "its weights as they were attached (detach() gives the target back)"
+            raise bad(f"model to {what}", expected=expected, found=f"others, first '{changed[0]}'")
 
     @torch.no_grad()
     def sliced(self, example: Tensor) -> "ClonedModel":
@@ -89,18 +200,17 @@ class ClonedModel(nn.Module):
 
         It stays sliced when packages are attached to it or taken out.
         """
-        entering, _ = traverse(self._network, example[:1], {clone.position for clone in self._candidates})
-        clones = [slice_clone(clone, entering[clone.position]) for clone in self._candidates]
-        items = [replace(item, tail=clone.tail) for item, clone in zip(self._attached, clones, strict=True)]
-        model = ClonedModel(self._original[0], items)
-        model.target, model.clones = Twin(self._network), nn.ModuleList(clones)
+        for watch in self._watches:
+            watch.verify()
+        model = ClonedModel(self.original, self._attached) if self._shared else copy.deepcopy(self)
+        network, clones = model._parts()
+        entering, _ = traverse(network, example[:1], {clone.position for clone in clones})
+        for clone in clones:
+            if isinstance(clone.tail, MaskedTail):
+                clone.add_module("tail", slice_tail(clone.tail, clone.adapter(entering[clone.position])))
+        pairs = zip(model._attached, clones, strict=True)
+        model._attached = tuple(replace(item, tail=Twin(clone.tail).module) for item, clone in pairs)
         return model
-
-    def _with(self, attached: Sequence[_Attached]) -> "ClonedModel":
-        """The same target with other packages, of the type and at the place that this model has."""
-        model = ClonedModel(self._original[0], attached)
-        own, like = (next(each.parameters()) for each in (model, self))
-        return model if (own.dtype, own.device) == (like.dtype, like.device) else model.to(like)
 
     def export(self, path: str | Path, example: Tensor, format: Format | None = None) -> None:
         """Write the whole model, without the source, as one file; see ``pnc.cloned.export.write_export``."""
@@ -111,15 +221,18 @@ class ClonedModel(nn.Module):
         write_module(path, self, package)
 
 
-def attach(target: nn.Module, source: nn.Module, package: ClonePackage) -> ClonedModel:
-    """Plug ``package`` into ``target``, which may itself be a ClonedModel; neither network changes.
+@torch.inference_mode(False)
+def attach(target: nn.Module, source: nn.Module, package: ClonePackage | str | Path) -> ClonedModel:
+    """Plug ``package``, or the one in that file, into ``target``, which may itself be a ClonedModel.
 
-    Raises PncError if a fingerprint does not fit (naming both), or a class is there already.
+    Neither network changes. Raises PncError for networks that pnc does not know, a class that is there already, or
+    a fingerprint that does not fit (naming both).
     """
-    _check_fingerprint("source", source, package.info.source)
-    return _plugged(target, _Attached(package, source))
+    check_kind(source, "source")
+    return _plugged(target, _Attached(_load(package), source))
 
 
+@torch.inference_mode(False)
 def attach_module(target: nn.Module, module: str | Path | ModulePackage) -> ClonedModel:
     """Plug a clone without its source into ``target``: a file that ``export_module`` wrote, or what it holds.
 
@@ -130,32 +243,70 @@ def attach_module(target: nn.Module, module: str | Path | ModulePackage) -> Clon
 
 
 def _plugged(target: nn.Module, item: _Attached) -> ClonedModel:
-    """``target`` with ``item``. Raises PncError if it was not made for ``target``, or names a class that is there."""
-    original = _original(target)
-    _check_fingerprint("target", original, item.package.info.target)
-    held = target._attached if isinstance(target, ClonedModel) else ()
-    known = {*_own_classes(as_blocknet(original)), *(name for each in held for name in each.package.info.names)}
-    if doubled := sorted(known & set(item.package.info.names)):
+    package = item.package
+    inner = unwrapped(target) if isinstance(target, nn.Module) else target
+    model = inner if isinstance(inner, ClonedModel) else None
+    original, held = (target, ()) if model is None else (model.original, model._attached)
+    check_kind(original, "target")
+    known = {*_own_classes(as_blocknet(original)), *(name for item in held for name in item.package.info.names)}
+    if doubled := sorted(known & set(package.info.names)):
         raise bad("classes to attach", expected="names the target does not have", found=doubled)
-    return target._with([*held, item]) if isinstance(target, ClonedModel) else ClonedModel(target, [item])
+    if model is not None:
+        model._check_unchanged("attach another package to")
+    _check_fingerprints(original, item.source, package)
+    return ClonedModel(original, [*held, item])
 
 
-def _original(target: nn.Module) -> nn.Module:
-    return target._original[0] if isinstance(target, ClonedModel) else target
+def _load(package: AnyPackage | str | Path) -> AnyPackage:
+    if isinstance(package, AnyPackage):
+        return package
+    if not isinstance(package, str | Path):
+        raise bad("package", expected="a ClonePackage or the path of one", found=type(package).__name__)
+    return ClonePackage.load(package)
 
 
 def _own_classes(target: BlockNet) -> tuple[str, ...]:
     return target.class_names or tuple(str(index) for index in range(target.classes))
 
 
-def _check_fingerprint(role: str, network: nn.Module, expected: str) -> None:
-    found = fingerprint(network)
-    if found != expected:
-        raise bad(f"{role} network's SHA-256", expected=f"{expected} (the package's)", found=found)
+def _check_fingerprints(target: nn.Module, source: nn.Module | None, package: AnyPackage) -> None:
+    expected = [package.info.target, package.info.source]
+    found = [fingerprint(network) for network in (target, source) if network is not None]
+    for role, own, other in zip(("target", "source"), expected, found, strict=False):
+        if own != other:
+            swapped = " (are target and source swapped?)" if found == expected[::-1] else ""
+            raise bad(f"{role} network's SHA-256", expected=f"{own} (the package's)", found=f"{other}{swapped}")
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.device == other.device and one.dtype == other.dtype and torch.equal(one, other)
+
+
+def _watches(target: nn.Module, attached: Sequence[_Attached]) -> tuple[Watch, ...]:
+    """One for each network."""
+    found = [Watch("target", unwrapped(target), attached[0].package.info.target)]
+    for source, item in {id(item.source): (item.source, item) for item in attached}.values():
+        if source is not None:
+            found.append(Watch("source", unwrapped(source), item.package.info.source))
+    return tuple(found)
+
+
+def _assemble(target: nn.Module, attached: Sequence[_Attached]) -> nn.Module:
+    """``target`` and ``clones`` on the originals' weights, or on copies of those that running them might change."""
+    parts = nn.Module()
+    parts.target = _protected(target)
+    network = cast(BlockNet, parts.target.module)
+    parts.clones = nn.ModuleList(_candidate(item, network) for item in attached)
+    return parts.eval()
+
+
+def _protected(network: nn.Module) -> Twin:
+    view = as_blocknet(network)
+    return Twin(view, own=may_write(view))
 
 
 def _candidate(item: _Attached, target: BlockNet) -> Candidate:
-    """The package's module, rebuilt on a read-only twin of its source."""
+    """The package's module, rebuilt on a read-only twin of its source, or on the kept filters alone."""
     package, info = item.package, item.package.info
     if not 0 <= info.position < len(target):
         raise bad("position R", expected=f"a block of the target, 0…{len(target) - 1}", found=info.position)
@@ -167,11 +318,12 @@ def _candidate(item: _Attached, target: BlockNet) -> Candidate:
     rows.load_state_dict(dict(package.rows))
     tail = _masked(item) if item.tail is None else Twin(item.tail).module.to(rows.weight.dtype)
     clone = Candidate(info.position, adapter, cast(MaskedTail, tail), rows).requires_grad_(False)
-    return clone.to(next(target.parameters()).device)
+    return clone.to(device_of(target))
 
 
 def _masked(item: _Attached) -> MaskedTail:
     package, info = item.package, item.package.info
     assert isinstance(package, ClonePackage) and item.source is not None
-    tail = MaskedTail(as_blocknet(item.source), info.source_position, 1.0, cast(MaskReading, info.reading))
+    source = cast(BlockNet, _protected(item.source).module)
+    tail = MaskedTail(source, info.source_position, 1.0, cast(MaskReading, info.reading))
     return tail.harden(package.masks)

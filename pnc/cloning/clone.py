@@ -1,133 +1,125 @@
 """``pnc.clone``: from two trained networks and some pictures to a package, in one call."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from pnc.arch import BlockNet, Normalise, as_blocknet
-from pnc.arch.twin import Twin
+from pnc.arch import BlockNet, Normalise, as_blocknet, fingerprint, unwrapped
+from pnc.arch.twin import Twin, may_write
 from pnc.base.errors import bad
-from pnc.base.images import Images
+from pnc.base.images import Images, as_float
 from pnc.base.splits import holdout
+from pnc.cloning._request import Classes, SettingsLike, read_classes, read_settings
+from pnc.cloning._samples import Samples, as_images
+from pnc.cloning.candidate import source_position
 from pnc.cloning.local.local_models import fit_local_models
 from pnc.cloning.localize_insert import check_search
+from pnc.cloning.networks import check_kind, check_values, device_of, unreachable
+from pnc.cloning.notice import notice
 from pnc.cloning.package import ClonePackage
 from pnc.cloning.search import converged_losses, search
 from pnc.cloning.selection import best_position
 from pnc.cloning.settings import CloneSettings
 from pnc.cloning.task import CloneTask
 
-Samples = Images | Iterable[tuple[Tensor, Tensor]]
-
 
 def clone(
     source: nn.Module,
     target: nn.Module,
     samples: Samples,
-    classes: Mapping[int, str],
+    classes: Classes,
     *,
     rehearsal: Samples | None = None,
-    settings: CloneSettings | None = None,
+    settings: SettingsLike | None = None,
     positions: Sequence[int] | None = None,
     seed: int = 0,
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> ClonePackage:
     """Clone ``classes`` of ``source`` (output → name) for ``target``; neither network changes.
 
-    ``samples`` is D_t: pictures [n, C, H, W] with the source's labels [n], as Images or as batches (a DataLoader),
-    uint8 or floats in [0, 1]; pictures of other classes are refused. ``rehearsal`` is some of D_o with the
-    target's labels, needed when ``settings.regime`` is "rehearsal". ``positions`` limits the search over R.
-    Raises PncError for input that does not fit.
+    ``classes`` may also be a list of outputs, or of names that the source has for them. ``samples`` is D_t: pictures
+    [n, C, H, W] with the source's labels [n], as Images or as batches (a DataLoader), uint8 or floats in [0, 1];
+    pictures of other classes are refused. ``rehearsal`` is some of D_o with the target's labels: given, it makes the
+    regime "rehearsal", unless ``settings`` (also a mapping, or a JSON file's path) say otherwise, which is refused.
+    ``positions`` limits the search over R. The work is done where the target lies. ``progress`` is shown on a
+    terminal if not said. The package's ``provenance`` has the source's own accuracy on D_t, in per cent.
+
+    Raises PncError for input that does not fit. Warns where the source answers a class's pictures with other classes
+    alone, and where it has filters that M cannot choose among.
     """
-    settings = settings or CloneSettings()
-    task = make_task(source, target, samples, classes, rehearsal=rehearsal, settings=settings, seed=seed)
-    check_search(task, settings, range(len(task.target)) if positions is None else positions)
-    local_models = fit_local_models(
-        task.source, task.pixels, settings.neighbourhood, seed=seed, ridge=settings.ridge, progress=progress
-    )
-    names = tuple(classes.values())
-    packages = search(task, local_models, settings, names, positions=positions, seed=seed, progress=progress)
-    return packages[best_position(converged_losses(packages))]
+    with torch.inference_mode(False), torch.enable_grad():
+        chosen = read_settings(settings, rehearsal is not None)
+        task, names = make_task(source, target, samples, classes, rehearsal=rehearsal, settings=chosen, seed=seed)
+        searched = range(len(task.target)) if positions is None else positions
+        check_search(task, chosen, searched)
+        _warn_of_unmasked(task, searched)
+        right = _source_accuracy(task, names)
+        shown = bool(sys.stderr and sys.stderr.isatty()) if progress is None else progress
+        local_models = fit_local_models(
+            task.source, task.pixels, chosen.neighbourhood, seed=seed, ridge=chosen.ridge, progress=shown
+        )
+        packages = search(task, local_models, chosen, names, positions=positions, seed=seed, progress=shown)
+        best = packages[best_position(converged_losses(packages))]
+        provenance = {**best.info.provenance, "source_accuracy": right}
+        return replace(best, info=replace(best.info, provenance=provenance))
 
 
 def make_task(
     source: nn.Module,
     target: nn.Module,
     samples: Samples,
-    classes: Mapping[int, str],
+    classes: Classes,
     *,
     rehearsal: Samples | None,
     settings: CloneSettings,
     seed: int,
-) -> CloneTask:
-    """Check the input of ``clone`` and hold out what its choices need."""
-    teacher, student = _read_only(source), _read_only(target)
+) -> tuple[CloneTask, tuple[str, ...]]:
+    """Check the input of ``clone`` and hold out what its choices need; also the names of the cloned classes."""
+    target, further = _without_clones(target)
+    for role, network in (("source", source), ("target", target)):
+        check_kind(network, role)
+        check_values(network, role)
+    device = device_of(target)
+    teacher, student = _read_only(source, device), _read_only(target, device)
     own = dict(enumerate(student.class_names or map(str, range(student.classes))))
-    if not classes:
-        raise bad("classes to clone", expected="at least one", found="none")
-    if overlap := sorted(set(own.values()) & set(classes.values())):
-        raise bad("classes to clone (T_s)", expected="names that the target (T_t) lacks", found=overlap)
-    if outside := sorted(set(classes) - set(range(teacher.classes))):
-        raise bad("classes to clone", expected=f"outputs of the source, 0…{teacher.classes - 1}", found=outside)
-    new = holdout(_images(samples, classes, "samples (D_t)"), settings.held_out, seed, "D_t")
-    old = None if rehearsal is None else _images(rehearsal, own, "rehearsal samples (D_o)")
-    if old is not None and (shape := old.pixels.shape[1:]) != new[0].pixels.shape[1:]:
-        raise bad("rehearsal samples (D_o)", expected=f"pictures {list(new[0].pixels.shape[1:])}", found=list(shape))
+    taken: dict[str, int | None] = dict.fromkeys(further) | {name: output for output, name in own.items()}
+    wanted = read_classes(classes, teacher, taken)
+    d_t = as_images(samples, wanted, "samples (D_t)", device)
+    _check_grid(settings.neighbourhood.grid, d_t)
+    new = holdout(d_t, settings.held_out, seed, "D_t")
+    old = None if rehearsal is None else as_images(rehearsal, own, "rehearsal samples (D_o)", device)
+    if old is not None and (shape := old.pixels.shape[1:]) != d_t.pixels.shape[1:]:
+        raise bad("rehearsal samples (D_o)", expected=f"pictures {list(d_t.pixels.shape[1:])}", found=list(shape))
     parts = (None, None) if old is None else holdout(old, settings.held_out, seed, "D_o")
-    task = CloneTask(teacher, student, tuple(classes), *new, *parts)
-    for role, network in (("source", teacher), ("target", student)):
-        _check_pictures(network, task.samples, role)
-    return task
+    task = CloneTask(teacher, student, tuple(wanted), *new, *parts)
+    for role, view in (("source", teacher), ("target", student)):
+        _check_pictures(view, task.samples, role)
+    return task, tuple(wanted.values())
 
 
-def _read_only(network: nn.Module) -> BlockNet:
-    view = Twin(as_blocknet(network)).module
-    assert isinstance(view, BlockNet)
-    return view
+def _without_clones(target: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
+    """The target under a ClonedModel, and the names of the classes that are attached to it already."""
+    inner = unwrapped(target) if isinstance(target, nn.Module) else target
+    packages = getattr(inner, "packages", None)
+    if not isinstance(packages, tuple):  # pnc.cloned.ClonedModel cannot be imported here
+        return target, ()
+    return cast(nn.Module, inner.original), tuple(name for package in packages for name in package.info.names)
 
 
-def _images(samples: Samples, classes: Mapping[int, str], what: str) -> Images:
-    """``samples`` as Images whose labels are positions in ``classes``."""
-    pixels, labels = (samples.pixels, samples.labels) if isinstance(samples, Images) else _gather(samples, what)
-    wanted = torch.tensor(list(classes), dtype=torch.int64)
-    if strangers := sorted(set(labels.unique().tolist()) - set(classes)):
-        raise bad(f"labels of {what}", expected=f"classes out of {list(classes)}", found=strangers)
-    if missing := sorted(set(classes) - set(labels.unique().tolist())):
-        raise bad(what, expected=f"pictures of each class out of {list(classes)}", found=f"none of {missing}")
-    positions = (labels.cpu().unsqueeze(1) == wanted).int().argmax(dim=1)
-    return Images(pixels, positions.to(labels.device), tuple(classes.values()))
+def _read_only(network: nn.Module, device: torch.device) -> BlockNet:
+    view = as_blocknet(network)
+    return cast(BlockNet, Twin(view, own=may_write(view)).module.to(device))
 
 
-def _gather(batches: Iterable[tuple[Tensor, Tensor]], what: str) -> tuple[Tensor, Tensor]:
-    parts = [_batch(item, what) for item in batches]
-    if not parts:
-        raise bad(what, expected="at least one batch of (pictures, labels)", found="none")
-    pixels, labels = zip(*parts, strict=True)
-    if len(shapes := sorted({tuple(part.shape[1:]) for part in pixels})) > 1:
-        raise bad(f"pictures of {what}", expected="one size", found=shapes)
-    return torch.cat(pixels), torch.cat(labels)
-
-
-def _batch(item: object, what: str) -> tuple[Tensor, Tensor]:
-    match item:
-        case [Tensor() as pictures, Tensor() as labels] if pictures.dim() == 4 and labels.shape == pictures.shape[:1]:
-            return _as_uint8(pictures, what), labels.long()
-    parts = item if isinstance(item, list | tuple) else [item]
-    found = [list(part.shape) if isinstance(part, Tensor) else type(part).__name__ for part in parts]
-    raise bad(what, expected="batches of pictures [n, C, H, W] and labels [n]", found=found)
-
-
-def _as_uint8(pictures: Tensor, what: str) -> Tensor:
-    if pictures.dtype == torch.uint8:
-        return pictures
-    expected = "uint8, or floats in [0, 1]"
-    if not pictures.is_floating_point():
-        raise bad(f"pixels of {what}", expected=expected, found=pictures.dtype)
-    if pictures.numel() and not (pictures.min() >= 0 and pictures.max() <= 1):
-        found = f"floats in [{float(pictures.min()):g}, {float(pictures.max()):g}]"
-        raise bad(f"pixels of {what}", expected=expected, found=found)
-    return (pictures * 255).round().to(torch.uint8)
+def _check_grid(grid: int, images: Images) -> None:
+    height, width = images.pixels.shape[-2:]
+    if height % grid or width % grid:
+        expected = f"a divisor of the pictures' {height}×{width} pixels"
+        raise bad("settings.neighbourhood.grid", expected=expected, found=grid)
 
 
 @torch.no_grad()
@@ -137,8 +129,38 @@ def _check_pictures(network: BlockNet, samples: Images, role: str) -> None:
     for module in network.modules():
         if isinstance(module, Normalise) and len(module.mean) != samples.channels:  # it would broadcast
             raise bad(f"channels of pictures for the {role}", expected=len(module.mean), found=samples.channels)
+    before = fingerprint(network)
+    what, expected = f"a picture {shape} through the {role} network", f"logits [1, {network.classes}]"
     try:
-        network(samples.pixels[:1].float() / 255)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise bad(f"picture size for the {role}", expected="what it takes", found=f"{shape} ({reason})") from None
+        logits = network(as_float(samples.pixels[:1]))
+    except Exception as error:  # a block may raise whatever it likes
+        reason = next(iter(str(error).splitlines()), "")
+        raise bad(what, expected=expected, found=f"{type(error).__name__}: {reason}") from None
+    if not isinstance(logits, Tensor) or logits.shape != (1, network.classes):
+        found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise bad(what, expected=expected, found=found)
+    if fingerprint(network) != before:
+        raise bad(f"{role} network", expected="weights that stay when it is run", found="layers that write to theirs")
+
+
+def _warn_of_unmasked(task: CloneTask, positions: Sequence[int]) -> None:
+    first = min(source_position(position, len(task.target), len(task.source)) for position in positions)
+    found = unreachable(nn.ModuleDict({str(i): task.source.blocks[i] for i in range(first, len(task.source))}))
+    if found:
+        more = f" and {len(found) - 4} more" if len(found) > 4 else ""
+        notice(f"the source's blocks: M cannot choose among all filters, it keeps {', '.join(found[:4])}{more} whole")
+
+
+@torch.no_grad()
+def _source_accuracy(task: CloneTask, names: Sequence[str]) -> float:
+    """Per cent of D_t that the source, over all its outputs, answers with its label."""
+    labels = torch.cat([task.samples.labels, task.held_out.labels])
+    answers = torch.cat([task.source(as_float(part)).argmax(1) for part in task.pixels.split(500)])
+    right = answers == torch.tensor(task.classes, device=labels.device)[labels]
+    accuracy = 100 * float(right.double().mean())
+    if never := [name for index, name in enumerate(names) if not right[labels == index].any()]:
+        notice(
+            f"samples (D_t): the source never answers {', '.join(never)} on their own pictures; its accuracy on all "
+            f"of D_t is {accuracy:.1f} % (are the labels the source's, and source and target in their places?)"
+        )
+    return accuracy

@@ -9,7 +9,7 @@ a straight-through estimator. What a filter that is off leaves behind is its *re
 - ``bn_mean``         the following BN sees its running mean, so that its channel is the constant β.
 """
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +45,8 @@ class MaskedLayer(nn.Module):
     """A frozen layer whose filters can be switched off: y = m · (W x + b) + (1 − m) · fill.
 
     ``fill`` [filters] is what an off filter yields before the following BN, by the chosen reading.
-    Until ``harden`` the mask follows ``scores``; afterwards it is the fixed ``on``.
+    Until ``harden`` the mask follows ``scores``; afterwards it is the fixed ``on``. For blocks that read their
+    layers' attributes it looks like the layer: ``weight`` and ``bias`` are the masked ones, the rest is the layer's.
     """
 
     on: Tensor
@@ -59,6 +60,28 @@ class MaskedLayer(nn.Module):
         self.scores: nn.Parameter | None = nn.Parameter(start)
         self.register_buffer("on", top_c(start, self.c))
         self.register_buffer("fill", torch.zeros_like(start) if fill is None else fill)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "layer":  # not there yet, while being unpickled
+                raise
+        return getattr(self.layer, name)
+
+    @property
+    def weight(self) -> Tensor:
+        """m · W, of the layer's shape."""
+        weight = self.layer.weight
+        return self.mask.view(-1, *[1] * (weight.dim() - 1)) * weight
+
+    @property
+    def bias(self) -> Tensor | None:
+        """m · b + (1 − m) · fill [filters]; None for a layer without bias where off filters yield zero."""
+        mask = self.mask
+        if self.layer.bias is None:
+            return (1 - mask) * self.fill if self.fill.any() else None
+        return mask * self.layer.bias + (1 - mask) * self.fill
 
     @property
     def mask(self) -> Tensor:

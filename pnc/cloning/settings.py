@@ -8,6 +8,7 @@ from pnc.base.errors import bad
 from pnc.base.train import Schedule
 from pnc.cloning.local.neighbourhood import Neighbourhood
 from pnc.cloning.masks import MaskReading, kept_filters
+from pnc.cloning.regime import STRICT
 
 Regime = Literal["strict", "rehearsal"]
 Inputs = Literal["wide", "neighbourhood"]
@@ -51,7 +52,7 @@ class CloneSettings:
     ``views``        how often calibration looks at each held-out picture, slightly shifted and turned
     """
 
-    regime: Regime = "strict"
+    regime: Regime = STRICT
     neighbourhood: Neighbourhood = field(default_factory=Neighbourhood)
     ridge: float = 1e-3
     keep: float = 0.3

@@ -1,5 +1,6 @@
 """What a clone is learned from: two networks and samples."""
 
+import operator
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +34,9 @@ class CloneTask:
         return torch.cat([self.samples.pixels, self.held_out.pixels])
 
     def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "classes", tuple(map(operator.index, self.classes))
+        )  # NumPy's numbers cannot be saved
         last = self.source.classes - 1
         if not self.classes or not all(0 <= index <= last for index in self.classes):
             raise bad("classes to clone", expected=f"outputs of the source, 0…{last}", found=list(self.classes))

@@ -7,6 +7,7 @@ import torch
 from _tiny import package_for, pictures, tiny_network
 from torch import nn
 
+from pnc.base.errors import PncError
 from pnc.cloned.model import ClonedModel, attach
 from pnc.cloned.slicing import SlicedTail
 
@@ -48,13 +49,9 @@ def test_a_sliced_model_can_be_copied_and_converted_without_touching_the_first()
     assert torch.equal(sliced(X), expected) and torch.equal(once()(X)[:, :4], TARGET(X))
 
 
-@torch.no_grad()
-def test_type_and_slices_survive_attaching_and_taking_out() -> None:
-    both = attach(once().sliced(X).double(), SOURCE, SECOND)
-    assert both(X.double()).dtype == torch.float64 and sliced_parts(both) == [True, False]
-    left = both.detach(FIRST)
-    assert left(X.double()).dtype == torch.float64
-    assert left.detach() is TARGET and TARGET.head.weight.dtype == torch.float32  # type: ignore[operator]
+def test_a_converted_model_takes_no_other_package() -> None:
+    with pytest.raises(PncError, match="model to attach another package to"):
+        attach(once().sliced(X).double(), SOURCE, SECOND)
 
 
 @torch.no_grad()

@@ -1,16 +1,26 @@
 """What ``pnc.clone`` takes for samples, and how it refuses what it cannot work with: one line, before any work."""
 
+import copy
 import functools
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from _tiny import OWLS, built, images, quick, samples, source_and_target, state
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import pnc
 from pnc.base.errors import PncError
+from pnc.base.files import write_json
 from pnc.base.images import Images, as_float
 from pnc.cloning.local.neighbourhood import Neighbourhood
 
@@ -26,16 +36,16 @@ def test_samples_may_come_in_any_form(form: str) -> None:
         "one batch": [[pixels, labels]],
     }
     source, target = source_and_target()
-    make = functools.partial(pnc.clone, source, target, classes=OWLS, settings=quick(), positions=[2])
-    assert make(samples=forms[form])._serialise() == make(samples=given)._serialise()
+    learn = functools.partial(pnc.clone, source, target, classes=OWLS, settings=quick(), positions=[2])
+    assert learn(samples=forms[form])._serialise() == learn(samples=given)._serialise()
 
 
 def test_a_rehearsal_uses_its_samples() -> None:
     source, target = source_and_target()
-    make = functools.partial(pnc.clone, source, target, samples(), OWLS, positions=[2])
+    learn = functools.partial(pnc.clone, source, target, samples(), OWLS, positions=[2])
     old = images(4, 5, "animal", seed=5)
-    strict, rehearsed = make(settings=quick()), make(settings=quick(regime="rehearsal"), rehearsal=old)
-    other = make(settings=quick(regime="rehearsal"), rehearsal=images(4, 5, "animal", seed=6))
+    strict, rehearsed = learn(settings=quick()), learn(settings=quick(regime="rehearsal"), rehearsal=old)
+    other = learn(settings=quick(regime="rehearsal"), rehearsal=images(4, 5, "animal", seed=6))
     assert not torch.equal(strict.rows["weight"], rehearsed.rows["weight"])
     assert not torch.equal(other.rows["weight"], rehearsed.rows["weight"])
     assert rehearsed.info.provenance["regime"] == "rehearsal"
@@ -43,6 +53,37 @@ def test_a_rehearsal_uses_its_samples() -> None:
 
 FLOATS = as_float(samples().pixels)
 LABELS = samples().labels
+
+
+def spoilt(**changes: Callable[[nn.Module], Any]) -> dict[str, nn.Module]:
+    """Tiny networks, those that are named changed in place, or for what the change returns."""
+    networks: dict[str, nn.Module] = dict(zip(("source", "target"), source_and_target(), strict=True))
+    for role, change in changes.items():
+        found = change(networks[role])
+        networks[role] = found if isinstance(found, nn.Module) else networks[role]
+    return networks
+
+
+def lazy(network: Any) -> None:
+    network.blocks[1][0] = nn.LazyConv2d(9, 3, 2, 1)
+
+
+def scripted(network: nn.Module) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.trace(copy.deepcopy(network), torch.rand(1, 3, 8, 8))
+
+
+def quantised(network: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network.head = torch.ao.nn.quantized.Linear(12, 5)
+
+
+def named(*names: str) -> Callable[[nn.Module], None]:
+    return lambda network: setattr(network, "class_names", names)
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "class not in source": (
         {"classes": {5: "owl"}},
@@ -77,11 +118,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "pictures too small": (
         {"samples": samples(size=4), "source": built("lenet5", "bird", 5, 0)},
-        "picture size for the source: expected what it takes, found [3, 4, 4] (",
+        "a picture [3, 4, 4] through the source network: expected logits [1, 5], found RuntimeError: ",
     ),
     "a grid that does not fit": (
         {"settings": quick(neighbourhood=Neighbourhood(grid=3))},
-        "picture size: expected a multiple of the 3×3 grid, found 8×8",
+        "settings.neighbourhood.grid: expected a divisor of the pictures' 8×8 pixels, found 3",
     ),
     "floats above 1": (
         {"samples": [(FLOATS * 255, LABELS)]},
@@ -129,6 +170,88 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"rehearsal": images(4, 4, size=16)},
         "rehearsal samples (D_o): expected pictures [3, 8, 8], found [3, 16, 16]",
     ),
+    "strict in so many words, with a rehearsal": (
+        {"settings": quick(regime="strict"), "rehearsal": images(4, 4)},
+        "settings.regime beside rehearsal samples (D_o): expected rehearsal (or no rehearsal samples), found strict",
+    ),
+    "the same as a mapping": (
+        {"settings": {"regime": "strict"}, "rehearsal": images(4, 4)},
+        "settings.regime beside rehearsal samples (D_o): expected rehearsal (or no rehearsal samples), found strict",
+    ),
+    "an unknown setting": ({"settings": {"kept": 0.5}}, "settings: unknown key: expected one of calibration, "),
+    "no file of settings": ({"settings": "no.json"}, "no.json: expected a JSON file, found no file"),
+    "labels between classes": (
+        {"samples": [(FLOATS, LABELS + 0.7)]},
+        "labels of samples (D_t): expected whole numbers, one class each, found 1.7",
+    ),
+    "no samples at all": (
+        {"samples": None},
+        "samples (D_t): expected Images, or batches of (pictures, labels), found",
+    ),
+    "an unknown name": (
+        {"classes": ["owl"]},
+        "class to clone: expected one of the source's: source 0, source 1, source 2, source 3, source 4, found 'owl'",
+    ),
+    "a name, but the source has none": (
+        {"classes": ["owl"], **spoilt(source=named())},
+        "class to clone: expected a number (the source names no classes), found 'owl'",
+    ),
+    "a number between outputs": (
+        {"classes": {1.0: "owl"}},
+        "class to clone: expected an output of the source, 0…4, or its name, found 1.0",
+    ),
+    "a truth for an output": ({"classes": [True]}, "class to clone: expected an output of the source, 0…4, or its"),
+    "a class twice": ({"classes": [3, "source 3"]}, "classes to clone: expected each once, found 'source 3' again"),
+    "a name that is none": ({"classes": {3: 7}}, "classes to clone: expected names that are not empty, found 7"),
+    "another class's name": (
+        {"classes": {3: "source 1", 1: "kiwi"}},
+        "name of class 3: expected 'source 3', or a new name, found 'source 1', the name of output 1 (which output",
+    ),
+    "a swapped pair": (
+        spoilt(target=named("rook", "kiwi", "lynx", "owl")),
+        "classes to clone (T_s): expected names that the target (T_t) lacks, found ['kiwi', 'owl'] (at these very "
+        "outputs: are source and target swapped?)",
+    ),
+    "half precision": (
+        spoilt(source=lambda network: network.half()),
+        "type of the source network's weights: expected torch.float32 (network.float() makes it so), found "
+        "torch.float16 in 'blocks.0.1.weight'",
+    ),
+    "bfloat16": (
+        spoilt(target=lambda network: network.bfloat16()),
+        "type of the target network's weights: expected torch.float32 (network.float() makes it so), found torch.bf",
+    ),
+    "double precision": (
+        spoilt(source=lambda network: [network.head.double()]),  # type: ignore[union-attr, operator]
+        "type of the source network's weights: expected torch.float32 (network.float() makes it so), found "
+        "torch.float64 in 'head.weight'",
+    ),
+    "weights without values": (
+        spoilt(target=lambda network: network.to("meta")),
+        "target network: expected weights with values, found 'blocks.0.1.weight' on the device meta",
+    ),
+    "a lazy layer": (
+        spoilt(source=lazy),
+        "source network: expected float32 layers of plain PyTorch, found a lazy layer that has seen no picture yet "
+        "(LazyConv2d at 'blocks.1.0')",
+    ),
+    "TorchScript": (
+        spoilt(source=scripted),
+        "source network: expected float32 layers of plain PyTorch, found a TorchScript module",
+    ),
+    "a quantised layer": (
+        spoilt(source=quantised),
+        "source network: expected float32 layers of plain PyTorch, found a quantised layer (Linear at 'head')",
+    ),
+    "a weight that is no number": (
+        spoilt(source=lambda network: network.head.weight.data[1].fill_(torch.nan)),  # type: ignore[union-attr]
+        "weights of the source network: expected finite numbers, found nan in 'head.weight'",
+    ),
+    "an infinite statistic": (
+        spoilt(target=lambda network: network.get_buffer("blocks.1.1.running_var").fill_(-torch.inf)),
+        "weights of the target network: expected finite numbers, found -inf in 'blocks.1.1.running_var'",
+    ),
+    "no network": ({"source": 3}, "source network: expected an nn.Module, found int"),
     "an unknown kind of source": (
         {"source": nn.Linear(3, 5)},
         "network: expected a pnc.BlockNet, a torchvision ResNet or an nn.Sequential ending in nn.Linear, found",
@@ -153,6 +276,119 @@ def test_bad_input_gets_one_line_before_any_work(
         pnc.clone(**{**given, **changes})
     assert str(caught.value).startswith(line) and "\n" not in str(caught.value)
     assert (state(source), state(target)) == before
+
+
+def make(**changes: Any) -> pnc.ClonePackage:
+    source, target = source_and_target()
+    given = {"source": source, "target": target, "samples": samples(), "classes": OWLS, "settings": quick()}
+    return pnc.clone(**{**given, "positions": [2], **changes})
+
+
+def test_classes_and_settings_may_come_in_any_form(tmp_path: Path) -> None:
+    expected = make()
+    plain = asdict(quick())
+    write_json(tmp_path / "own.json", plain)
+    for changes in (
+        {"classes": {np.int64(3): "owl", np.int64(1): "kiwi"}},
+        {"classes": MappingProxyType({torch.tensor(3): "owl", torch.tensor(1): "kiwi"})},
+        {"settings": plain},
+        {"settings": tmp_path / "own.json"},
+        {"settings": str(tmp_path / "own.json")},
+        {"samples": [(FLOATS, LABELS.double())]},
+    ):
+        found = make(**changes)
+        assert found._serialise() == expected._serialise()
+        assert all(type(output) is int for output in found.info.classes)
+    for classes in ([3, 1], ("source 3", "source 1"), np.array([3, 1]), ["source 3", 1]):
+        found = make(classes=classes)
+        assert (found.info.classes, found.info.names) == ((3, 1), ("source 3", "source 1"))
+    assert make(classes="source 1", samples=samples({1: ""})).info.classes == (1,)
+
+
+def test_samples_of_old_classes_choose_the_regime_where_the_settings_do_not() -> None:
+    old = images(4, 5, "animal", seed=5)
+    expected = make(settings=quick(regime="rehearsal"), rehearsal=old)._serialise()
+    unsaid = {key: value for key, value in asdict(quick()).items() if key != "regime"}
+    for own in (quick(), replace(quick()), copy.deepcopy(quick()), unsaid):
+        assert make(settings=own, rehearsal=old)._serialise() == expected
+    assert quick().regime == "strict" and json.dumps(asdict(quick())["regime"]) == '"strict"'
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_clone_is_learned_whatever_the_gradients_are_set_to(mode: Any) -> None:
+    expected = make()._serialise()
+    with mode():
+        assert make()._serialise() == expected
+        inside = dict(zip(("source", "target"), source_and_target(), strict=True), samples=samples())
+    assert make(**inside)._serialise() == expected
+
+
+def test_parallel_and_compiled_networks_are_cloned_as_what_is_inside() -> None:
+    source, target = source_and_target()
+    compiled = torch.compile(target, backend="eager")
+    assert make(source=nn.DataParallel(source), target=compiled)._serialise() == make()._serialise()
+
+
+def test_a_target_with_clones_is_cloned_for_like_the_target_itself() -> None:
+    source, target = source_and_target()
+    cloned = pnc.attach(target, source, make())
+    found = make(target=cloned, classes={4: "emu"}, samples=samples({4: "emu"}))
+    assert pnc.attach(cloned, source, found).classes[4:] == ("owl", "kiwi", "emu")
+    with pytest.raises(PncError, match=r"^classes to clone \(T_s\): expected names .*, found \['kiwi', 'owl'\]$"):
+        make(target=cloned)
+
+
+def test_a_source_that_never_gives_the_labels_is_reported_with_its_accuracy() -> None:
+    source, target = source_and_target()
+    source.head.weight.data.zero_()
+    source.head.bias.data.copy_(torch.tensor([0, 1, 0, 0, 0]))
+    with pytest.warns(
+        pnc.PncWarning, match=r"the source never answers owl on their own pictures; .* 50.0 % "
+    ) as seen:
+        found = make(source=source, target=target)
+    assert found.info.provenance["source_accuracy"] == 50 and len(seen) == 1
+    source.head.bias.data.copy_(torch.tensor([1, 0, 0, 0, 0]))
+    with pytest.warns(
+        pnc.PncWarning, match=r"never answers owl, kiwi on .* 0.0 % \(are the labels the source's, and"
+    ):
+        assert make(source=source).info.provenance["source_accuracy"] == 0
+
+
+class Raw(nn.Module):
+    """Filters that are no layer's, and a scale for each channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filters, self.scale = nn.Parameter(torch.ones(9, 9, 1, 1)), nn.Parameter(torch.ones(9, 1, 1))
+
+    def forward(self, h: Tensor) -> Tensor:
+        return nn.functional.conv2d(h, self.filters) * self.scale
+
+
+def test_filters_that_no_mask_reaches_are_reported() -> None:
+    source, target = source_and_target()
+    shared = nn.Conv2d(9, 9, 1)
+    source.blocks[1] = nn.Sequential(source.blocks[1], nn.ConvTranspose2d(9, 9, 1), Raw(), shared, nn.ReLU(), shared)
+    line = (
+        "the source's blocks: M cannot choose among all filters, it keeps ConvTranspose2d at '1.1', Raw at '1.2', "
+        "Conv2d at '1.5', a second time whole"
+    )
+    with pytest.warns(pnc.PncWarning) as seen:
+        make(source=source, target=target, positions=[1])
+    assert line in [str(each.message) for each in seen]
+    with pytest.warns(pnc.PncWarning) as seen:  # not in the part that is cloned
+        source.head.bias.data.copy_(torch.tensor([9, 0, 0, 0, 0]))
+        make(source=source, target=target, positions=[2])
+    assert len(seen) == 1 and "never answers" in str(seen[0].message)
+
+
+@pytest.mark.parametrize(("terminal", "progress", "shown"), [(True, None, 1), (False, None, 0), (True, False, 0)])
+def test_progress_is_shown_on_a_terminal(
+    terminal: bool, progress: bool | None, shown: bool, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    make(progress=progress)
+    assert ("localise and insert" in capsys.readouterr().err) == shown
 
 
 def test_what_clone_accepts_attach_accepts_too() -> None:

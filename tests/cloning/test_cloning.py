@@ -153,8 +153,11 @@ def test_without_positions_all_are_searched_and_the_least_loss_wins() -> None:
         losses[position] = package.info.provenance["loss"]
     best = cloned()
     assert best.info.position == min(losses, key=lambda position: losses[position])
+    source, labels = source_and_target()[0], samples().labels
+    right = (source(as_float(samples().pixels)).argmax(1) == labels).double().mean()
     assert best.info.provenance == {
         "regime": "strict", "keep": 0.5, "seed": 0, "loss": losses[best.info.position],
+        "source_accuracy": 100 * float(right),
     }  # fmt: skip
 
 

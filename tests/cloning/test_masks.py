@@ -1,6 +1,7 @@
 """M's parts: the top-c choice, its gradient, the readings, hardening; and the twin that it all stands on."""
 
 import copy
+import pickle
 from typing import get_args
 
 import pytest
@@ -154,6 +155,35 @@ def test_hardening_keeps_the_result_and_ends_learning() -> None:
     assert torch.equal(masked.on, bits)
 
 
+class Reader(nn.Module):
+    """Reads its layer's attributes in place of calling it."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, x: Tensor) -> Tensor:
+        conv = self.conv
+        assert (conv.out_channels, conv.in_channels, conv.kernel_size) == (6, 3, (3, 3))
+        return nn.functional.conv2d(x, conv.weight, conv.bias, conv.stride, conv.padding)
+
+
+@pytest.mark.parametrize("fill", [None, torch.linspace(-1, 1, 6)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_masked_layer_looks_like_its_layer_with_masked_weights(bias: bool, fill: Tensor | None) -> None:
+    masked = MaskedLayer(nn.Conv2d(3, 6, 3, padding=1, bias=bias), 0.5, fill)
+    x = torch.randn(2, 3, 5, 5, generator=generator(0, "x"))
+    for _ in range(2):
+        torch.testing.assert_close(Reader(masked)(x), masked(x))  # type: ignore[arg-type]
+        assert (masked.bias is None) == (not bias and fill is None)
+        masked.harden()
+    linear = MaskedLayer(nn.Linear(4, 2), 0.5)
+    assert (linear.in_features, linear.out_features) == (4, 2)
+    assert copy.deepcopy(linear).in_features == pickle.loads(pickle.dumps(linear)).in_features == 4
+    with pytest.raises(AttributeError, match="'Linear' object has no attribute 'stride'"):
+        _ = linear.stride
+
+
 def test_hardening_refuses_a_mask_of_another_length() -> None:
     with pytest.raises(PncError, match="a layer's mask: expected 10 filters, found 9"):
         MaskedLayer(nn.Linear(3, 10), keep=0.3).harden(torch.ones(9, dtype=torch.bool))
@@ -213,11 +243,14 @@ def test_learning_masks_leaves_the_source_as_it_was() -> None:
     )
 
 
-def test_a_twin_shares_storage_with_its_original() -> None:
+def test_a_twin_shares_weights_with_its_original_and_has_buffers_of_its_own() -> None:
     network = small_network()
     twin = Twin(network)
-    theirs = {name: tensor.data_ptr() for name, tensor in twin.module.state_dict().items()}
-    assert theirs == {name: tensor.data_ptr() for name, tensor in network.state_dict().items()}
+    theirs = {name: tensor.data_ptr() for name, tensor in twin.module.named_parameters()}
+    assert theirs == {name: tensor.data_ptr() for name, tensor in network.named_parameters()}
+    copies = {tensor.data_ptr() for tensor in Twin(network, own=True).module.parameters()}
+    assert not copies & set(theirs.values())
+    assert not {b.data_ptr() for b in twin.module.buffers()} & {b.data_ptr() for b in network.buffers()}
     network.head.weight.data.fill_(7)
     assert (twin.module.get_parameter("head.weight") == 7).all()
 
