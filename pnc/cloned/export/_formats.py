@@ -34,8 +34,10 @@ class Writer:
 
 
 def _write_pt2(path: Path, program: torch.export.ExportedProgram, facts: Facts) -> None:
-    content = io.BytesIO()
-    torch.export.save(program, content, extra_files={NOTES: json.dumps(facts, sort_keys=True)})
+    content, notes = io.BytesIO(), {NOTES: json.dumps(facts, sort_keys=True)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of weights that lie channels last; they are read back right
+        torch.export.save(program, content, extra_files=notes)
     write_bytes(path, content.getvalue())
 
 
