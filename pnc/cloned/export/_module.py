@@ -66,12 +66,15 @@ class ModulePackage:
         """Read what ``save`` wrote. Raises PncError, one line, if it is missing, damaged or another file."""
         tensors, notes = read_tensors(path)
         check_kind(path, notes, KIND)
-        groups = [{name.removeprefix(g): t for name, t in tensors.items() if name.startswith(g)} for g in GROUPS]
+        adapter, rows, kept = (
+            {name.removeprefix(group): tensor for name, tensor in tensors.items() if name.startswith(group)}
+            for group in GROUPS
+        )
         try:
             info = from_mapping(PackageInfo, notes["info"], "info")
             if info.format != FORMAT:
                 raise bad("package format", expected=FORMAT, found=info.format)
-            package = ModulePackage(info, *groups, notes["program"])
+            package = ModulePackage(info, adapter, rows, kept, notes["program"])
             _ = package.tail
         except UNREADABLE as error:
             raise bad(str(path), expected="a clone that this version of pnc can run", found=error) from None

@@ -38,7 +38,7 @@ def list_program(exported: torch.export.ExportedProgram) -> tuple[Listing, dict[
             arguments = encode(node.args, numbers), {key: encode(each, numbers) for key, each in node.kwargs.items()}
             steps.append([name_of(node.target), *arguments])
             numbers[node] = len(numbers)
-    (result,) = core.graph.output_node().args[0]  # type: ignore[misc, union-attr]
+    (result,) = core.graph.output_node().args[0]
     tensors = {str(sources[name].target): tensor for name, tensor in held.items()}
     listing = {
         "tensors": list(tensors),
