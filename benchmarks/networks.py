@@ -19,7 +19,7 @@ from torch import nn
 import pnc
 from pnc.base.errors import PncError
 from pnc.base.files import write_text
-from pnc.cloned.slicing import slice_tail, tail_cost
+from pnc.cloning.slicing import slice_tail, tail_cost
 from pnc.cloning.tail import MaskedTail
 
 PAGE = Path(__file__).parents[1] / "docs" / "networks.md"

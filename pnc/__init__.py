@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pnc.arch import BlockNet, NetworkSpec, build, fingerprint, load_network, save_network
     from pnc.base.errors import PncError
-    from pnc.cloned.model import ClonedModel, attach
+    from pnc.cloned.export import ExportedModel, ModulePackage, load_exported
+    from pnc.cloned.model import ClonedModel, attach, attach_module
     from pnc.cloning.clone import clone
     from pnc.cloning.notice import PncWarning
     from pnc.cloning.package import ClonePackage
@@ -27,13 +28,17 @@ __all__ = [
     "ClonePackage",
     "CloneSettings",
     "ClonedModel",
+    "ExportedModel",
+    "ModulePackage",
     "NetworkSpec",
     "PncError",
     "PncWarning",
     "attach",
+    "attach_module",
     "build",
     "clone",
     "fingerprint",
+    "load_exported",
     "load_network",
     "save_network",
     "wrap",
@@ -41,7 +46,8 @@ __all__ = [
 
 _HOMES = {
     "pnc.arch": ("BlockNet", "NetworkSpec", "build", "fingerprint", "load_network", "save_network"),
-    "pnc.cloned.model": ("ClonedModel", "attach"),
+    "pnc.cloned.export": ("ExportedModel", "ModulePackage", "load_exported"),
+    "pnc.cloned.model": ("ClonedModel", "attach", "attach_module"),
     "pnc.cloning.clone": ("clone",),
     "pnc.base.errors": ("PncError",),
     "pnc.cloning.notice": ("PncWarning",),

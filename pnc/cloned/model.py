@@ -3,7 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from pnc.arch import BlockNet, as_blocknet, fingerprint, unwrapped
 from pnc.arch.twin import Twin, may_write
 from pnc.base.errors import bad
 from pnc.cloned._watch import Watch
+from pnc.cloned.export import AnyPackage, Format, ModulePackage, write_export, write_module
 from pnc.cloning.adapter import Adapter
 from pnc.cloning.candidate import Candidate, traverse
 from pnc.cloning.masks import MaskReading
@@ -26,10 +27,11 @@ from pnc.cloning.tail import MaskedTail
 
 @dataclass(frozen=True, eq=False)
 class _Attached:
-    """A package with the network it was attached from."""
+    """A package with its source, or with M_f already sliced, ``tail``, which then takes the source's place."""
 
-    package: ClonePackage
-    source: nn.Module
+    package: AnyPackage
+    source: nn.Module | None
+    tail: nn.Module | None = None
 
 
 class ClonedModel(nn.Module):
@@ -133,7 +135,7 @@ class ClonedModel(nn.Module):
         return self._original[0]
 
     @property
-    def packages(self) -> tuple[ClonePackage, ...]:
+    def packages(self) -> tuple[AnyPackage, ...]:
         return tuple(item.package for item in self._attached)
 
     @property
@@ -149,7 +151,7 @@ class ClonedModel(nn.Module):
         new = [clone(entering[clone.position], embedding) for clone in candidates]
         return torch.cat([network.head(embedding), *new], dim=1)
 
-    def detach(self, package: ClonePackage | str | Path | None = None) -> nn.Module:
+    def detach(self, package: AnyPackage | str | Path | None = None) -> nn.Module:
         """Take ``package`` out again, or all of them: the rest still attached, or the very target once none is.
 
         A package may be given as itself or an equal one, by the name of one of its classes, by the SHA-256 of its
@@ -164,8 +166,8 @@ class ClonedModel(nn.Module):
             notice(str(change))
         return self.original
 
-    def _without(self, package: ClonePackage | str | Path) -> list[_Attached]:
-        content = _load(package)._serialise() if isinstance(package, ClonePackage | Path) else b""
+    def _without(self, package: AnyPackage | str | Path) -> list[_Attached]:
+        content = _load(package)._serialise() if isinstance(package, AnyPackage | Path) else b""
         for item in self._attached:
             own = item.package._serialise()
             named = isinstance(package, str) and package in (
@@ -194,15 +196,29 @@ class ClonedModel(nn.Module):
 
     @torch.no_grad()
     def sliced(self, example: Tensor) -> "ClonedModel":
-        """The same model with every clone cut down to its kept filters, for pictures of ``example``'s shape."""
+        """The same model with every clone cut down to its kept filters, for pictures of ``example``'s shape.
+
+        It stays sliced when packages are attached to it or taken out.
+        """
         for watch in self._watches:
             watch.verify()
         model = ClonedModel(self.original, self._attached) if self._shared else copy.deepcopy(self)
         network, clones = model._parts()
         entering, _ = traverse(network, example[:1], {clone.position for clone in clones})
         for clone in clones:
-            clone.add_module("tail", slice_tail(clone.tail, clone.adapter(entering[clone.position])))
+            if isinstance(clone.tail, MaskedTail):
+                clone.add_module("tail", slice_tail(clone.tail, clone.adapter(entering[clone.position])))
+        pairs = zip(model._attached, clones, strict=True)
+        model._attached = tuple(replace(item, tail=Twin(clone.tail).module) for item, clone in pairs)
         return model
+
+    def export(self, path: str | Path, example: Tensor, format: Format | None = None) -> None:
+        """Write the whole model, without the source, as one file; see ``pnc.cloned.export.write_export``."""
+        write_export(path, self, example, format)
+
+    def export_module(self, path: str | Path, package: AnyPackage | None = None) -> None:
+        """Write one clone, for whoever has the target; see ``pnc.cloned.export.write_module``."""
+        write_module(path, self, package)
 
 
 @torch.inference_mode(False)
@@ -212,23 +228,37 @@ def attach(target: nn.Module, source: nn.Module, package: ClonePackage | str | P
     Neither network changes. Raises PncError for networks that pnc does not know, a class that is there already, or
     a fingerprint that does not fit (naming both).
     """
-    package = _load(package)
+    check_kind(source, "source")
+    return _plugged(target, _Attached(_load(package), source))
+
+
+@torch.inference_mode(False)
+def attach_module(target: nn.Module, module: str | Path | ModulePackage) -> ClonedModel:
+    """Plug a clone without its source into ``target``: a file that ``export_module`` wrote, or what it holds.
+
+    Otherwise as ``attach``. Raises PncError if the file is damaged or the target's fingerprint does not fit.
+    """
+    package = module if isinstance(module, ModulePackage) else ModulePackage.load(module)
+    return _plugged(target, _Attached(package, None, package.tail))
+
+
+def _plugged(target: nn.Module, item: _Attached) -> ClonedModel:
+    package = item.package
     inner = unwrapped(target) if isinstance(target, nn.Module) else target
     model = inner if isinstance(inner, ClonedModel) else None
     original, held = (target, ()) if model is None else (model.original, model._attached)
     check_kind(original, "target")
-    check_kind(source, "source")
     known = {*_own_classes(as_blocknet(original)), *(name for item in held for name in item.package.info.names)}
     if doubled := sorted(known & set(package.info.names)):
         raise bad("classes to attach", expected="names the target does not have", found=doubled)
     if model is not None:
         model._check_unchanged("attach another package to")
-    _check_fingerprints(original, source, package)
-    return ClonedModel(original, [*held, _Attached(package, source)])
+    _check_fingerprints(original, item.source, package)
+    return ClonedModel(original, [*held, item])
 
 
-def _load(package: ClonePackage | str | Path) -> ClonePackage:
-    if isinstance(package, ClonePackage):
+def _load(package: AnyPackage | str | Path) -> AnyPackage:
+    if isinstance(package, AnyPackage):
         return package
     if not isinstance(package, str | Path):
         raise bad("package", expected="a ClonePackage or the path of one", found=type(package).__name__)
@@ -239,9 +269,10 @@ def _own_classes(target: BlockNet) -> tuple[str, ...]:
     return target.class_names or tuple(str(index) for index in range(target.classes))
 
 
-def _check_fingerprints(target: nn.Module, source: nn.Module, package: ClonePackage) -> None:
-    expected, found = (package.info.target, package.info.source), (fingerprint(target), fingerprint(source))
-    for role, own, other in zip(("target", "source"), expected, found, strict=True):
+def _check_fingerprints(target: nn.Module, source: nn.Module | None, package: AnyPackage) -> None:
+    expected = [package.info.target, package.info.source]
+    found = [fingerprint(network) for network in (target, source) if network is not None]
+    for role, own, other in zip(("target", "source"), expected, found, strict=False):
         if own != other:
             swapped = " (are target and source swapped?)" if found == expected[::-1] else ""
             raise bad(f"{role} network's SHA-256", expected=f"{own} (the package's)", found=f"{other}{swapped}")
@@ -254,8 +285,9 @@ def _equal(one: Tensor, other: Tensor) -> bool:
 def _watches(target: nn.Module, attached: Sequence[_Attached]) -> tuple[Watch, ...]:
     """One for each network."""
     found = [Watch("target", unwrapped(target), attached[0].package.info.target)]
-    for item in {id(item.source): item for item in attached}.values():
-        found.append(Watch("source", unwrapped(item.source), item.package.info.source))
+    for source, item in {id(item.source): (item.source, item) for item in attached}.values():
+        if source is not None:
+            found.append(Watch("source", unwrapped(source), item.package.info.source))
     return tuple(found)
 
 
@@ -274,17 +306,24 @@ def _protected(network: nn.Module) -> Twin:
 
 
 def _candidate(item: _Attached, target: BlockNet) -> Candidate:
-    """The package's module, rebuilt on a read-only twin of its source."""
-    package, source = item.package, cast(BlockNet, _protected(item.source).module)
-    info = package.info
+    """The package's module, rebuilt on a read-only twin of its source, or on the kept filters alone."""
+    package, info = item.package, item.package.info
     if not 0 <= info.position < len(target):
         raise bad("position R", expected=f"a block of the target, 0…{len(target) - 1}", found=info.position)
-    tail = MaskedTail(source, info.source_position, 1.0, cast(MaskReading, info.reading)).harden(package.masks)
-    tail.rescale(package.constants)
     leaving, entering, kernel, _ = package.adapter["weight"].shape
     new, width = package.rows["weight"].shape
     with torch.random.fork_rng(devices=[]):
         adapter, rows = Adapter(entering, leaving, info.size, info.relu, kernel), nn.Linear(width, new)
     adapter.conv.load_state_dict(dict(package.adapter))
     rows.load_state_dict(dict(package.rows))
-    return Candidate(info.position, adapter, tail, rows).requires_grad_(False).to(device_of(target))
+    tail = _masked(item) if item.tail is None else Twin(item.tail).module.to(rows.weight.dtype)
+    clone = Candidate(info.position, adapter, cast(MaskedTail, tail), rows).requires_grad_(False)
+    return clone.to(device_of(target))
+
+
+def _masked(item: _Attached) -> MaskedTail:
+    package, info = item.package, item.package.info
+    assert isinstance(package, ClonePackage) and item.source is not None
+    source = cast(BlockNet, _protected(item.source).module)
+    tail = MaskedTail(source, info.source_position, 1.0, cast(MaskReading, info.reading))
+    return tail.harden(package.masks).rescale(package.constants)

@@ -18,9 +18,9 @@ from pnc.arch import as_blocknet
 from pnc.base.errors import PncError
 from pnc.base.images import Images
 from pnc.base.seeds import generator
-from pnc.cloned.slicing import slice_tail, tail_cost
 from pnc.cloning.clone import make_task
 from pnc.cloning.positions import usable_positions
+from pnc.cloning.slicing import slice_tail, tail_cost
 from pnc.cloning.tail import MaskedTail
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

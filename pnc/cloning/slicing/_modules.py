@@ -101,7 +101,7 @@ class Sum(nn.Module):
             self.register_buffer(f"positions_{index}", channels)
 
     def forward(self, *operands: Tensor) -> Tensor:
-        total = self.base.repeat(len(operands[0]), *[1] * (self.base.dim() - 1))
+        total = self.base.repeat(operands[0].shape[0], *[1] * (self.base.dim() - 1))
         for index, operand in enumerate(operands):
             total.index_add_(1, getattr(self, f"positions_{index}"), operand.to(total.dtype))
         return total
@@ -117,7 +117,7 @@ class Constant(nn.Module):
         self.register_buffer("base", base)
 
     def forward(self, like: Tensor) -> Tensor:
-        return self.base.repeat(len(like), *[1] * (self.base.dim() - 1))
+        return self.base.repeat(like.shape[0], *[1] * (self.base.dim() - 1))
 
 
 class Fill(Constant):

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, fx, nn
 
 from pnc.arch import Normalise
+from pnc.arch.twin import Twin
 from pnc.base.errors import bad
 from pnc.base.seeds import generator
+from pnc.cloning.candidate import Candidate
 from pnc.cloning.slicing._build import Builder
 from pnc.cloning.slicing._layers import Layer, Norm
 from pnc.cloning.slicing._modules import Rescaled
@@ -79,6 +81,18 @@ def slice_tail(tail: MaskedTail, example: Tensor, *, learns: bool = False) -> Sl
         _verify(wide, body, example[:1].to("cpu", torch.float64))
     like = next(tail.parameters(), example)
     return SlicedTail(body.to(like.device, like.dtype), example.shape[1:])
+
+
+@torch.no_grad()
+def slice_clone(clone: Candidate, entering: Tensor) -> Candidate:
+    """``clone`` with its tail sliced, for the target's features ``entering`` [1, C, H, W] at R_t.
+
+    A and F_c's rows share their storage with ``clone``'s, as does a tail that is sliced already. Raises as
+    ``slice_tail``.
+    """
+    masked = isinstance(clone.tail, MaskedTail)
+    tail = slice_tail(clone.tail, clone.adapter(entering)) if masked else Twin(clone.tail).module
+    return Candidate(clone.position, Twin(clone.adapter).module, tail, Twin(clone.rows).module)  # type: ignore[arg-type]
 
 
 def _check(tail: MaskedTail, example: Tensor) -> None:
