@@ -26,16 +26,12 @@ POSITIONS = {
     "metrics": {"": ["avg", "loss"]},
 }
 PARAMS = {
-    "suite": "tiny",
-    "at": "artifacts/tiny",
-    "results": "results/tiny",
     "dataset": "mnist",
     "seeds": ["0_1"],
     "networks": {"old": {"arch": "lenet5"}, "new": {"arch": "lenet5"}, "unused": {"arch": "lenet5"}},
     "tasks": {"S": {"classes": [0]}, "M": {"classes": [0, 1, 2], "share": 0.1}},
-    "tables": {"T1": TABLE_1, "positions": POSITIONS},
-    "figures": ["T1", "positions"],
 }
+SHOWN = {"tables": {"T1": TABLE_1, "positions": POSITIONS}, "figures": ["T1", "positions"]}
 SCORES = Path("artifacts/tiny/scores/main")
 
 
@@ -48,6 +44,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     params = Path("suites/tiny/params.yaml")
     params.parent.mkdir(parents=True)
     params.write_text(yaml.safe_dump(PARAMS, sort_keys=False))
+    params.with_name("tables.yaml").write_text(yaml.safe_dump(SHOWN, sort_keys=False))
     scores = [
         score(metric=metric, task=task, at=at, seed=seed, value=value + seed)
         for metric, value in (("ori", 96.0), ("tar", 95.0), ("avg", 95.5), ("loss", 0.5))
@@ -63,10 +60,10 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run() -> None:
-    for key in PARAMS["tables"]:
+    for key in SHOWN["tables"]:
         cells.main(argparse.Namespace(suite="tiny", table=key))
     tables.main(argparse.Namespace(suite="tiny"))
-    for key in PARAMS["figures"]:
+    for key in SHOWN["figures"]:
         figures.main(argparse.Namespace(suite="tiny", table=key))
 
 
@@ -74,7 +71,7 @@ def test_from_scores_to_results(workplace: Path) -> None:
     run()
     parts, results = workplace / "artifacts/tiny/cells", workplace / "results/tiny"
     assert sorted(path.name for path in parts.iterdir()) == ["T1.csv", "T1.json", "positions.csv", "positions.json"]
-    first, *rest = [(parts / f"{key}.csv").read_text().splitlines() for key in PARAMS["tables"]]
+    first, *rest = [(parts / f"{key}.csv").read_text().splitlines() for key in SHOWN["tables"]]
     assert (results / "cells.csv").read_text().splitlines() == [*first, *(line for part in rest for line in part[1:])]
     found = read_cells(results / "cells.csv")
     assert set(found.loc[~found["quoted"], "seeds"]) == {1, 2}
@@ -111,7 +108,7 @@ def test_the_same_scores_give_the_same_bytes(workplace: Path) -> None:
 
 
 def test_a_new_row_and_a_new_table_need_no_program(workplace: Path) -> None:
-    params = Path("suites/tiny/params.yaml")
+    params = Path("suites/tiny/tables.yaml")
     values = yaml.safe_load(params.read_text())
     values["tables"]["T1"]["rows"]["At R = 0"] = {"method": "pnc", "at": "0"}
     values["tables"]["mine"] = POSITIONS | {"title": "Mine", "rows": {"both": {"at": "1"}}, "metrics": {"": ["tar"]}}
