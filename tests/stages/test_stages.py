@@ -330,6 +330,7 @@ ABLATE = {"grid": "main", "variant": "unmasked", **CLONE}
         ("local_models", {"source": "newer", "seeds": "0"}, "one of old, new, found 'newer'"),
         ("localize_insert", {**CLONE, "task": "L", "position": "2"}, "one of S, more, found 'L'"),
         ("localize_insert", {**CLONE, "position": "7"}, "blocks of the target, 0…2, found [7]"),
+        ("localize_insert", {**CLONE, "position": "last"}, "--position: expected a position R, a whole number, found"),
         ("localize_insert", {**CLONE, "position": "2", "regime": "lenient"}, "strict, rehearsal"),
         ("ablate", {**ABLATE, "variant": "other"}, "unmasked, chosen, whole, kernel, found 'other'"),
         ("ablate", {**ABLATE, "target": "teacher"}, "one of old, new, found 'teacher'"),
@@ -395,6 +396,33 @@ def test_a_method_that_nobody_registered_is_refused(copied: Path, capsys: pytest
     line = refusal(capsys, "baseline", grid="main", method="untrained", **PAIR, seeds="0")
     assert line.endswith("found 'guess'")
     assert all(name in line for name in METHODS.names())
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        ("tasks.S.classes", [1, 5], "digits: tasks.S.classes: expected outputs of 'new', 0…4, found [5]"),
+        ("tasks.S.classes", [-1], "digits: tasks.S.classes: expected outputs of 'new', 0…4, found [-1]"),
+    ],
+)
+@pytest.mark.parametrize("stage", ["localize_insert", "ablate", "baseline", "evaluate"])
+def test_a_class_that_the_source_lacks_is_refused(
+    copied: Path, capsys: pytest.CaptureFixture[str], stage: str, place: str, value: list[int], said: str
+) -> None:
+    Project(copied).set(place, value)
+    arguments = {"localize_insert": {**CLONE, "position": "2"}, "ablate": ABLATE, "baseline": UNTRAINED}
+    assert refusal(capsys, stage, **arguments.get(stage, CLONE)).endswith(said)
+
+
+@pytest.mark.parametrize("stage", ["localize_insert", "ablate", "baseline"])
+def test_a_class_that_the_target_has_already_is_refused_before_anything_is_trained(
+    copied: Path, capsys: pytest.CaptureFixture[str], stage: str
+) -> None:
+    """A network's own classes cloned into itself."""
+    shutil.copytree(AT / "local_models/new", AT / "local_models/old")
+    arguments = {"localize_insert": {**CLONE, "position": "2"}, "ablate": ABLATE, "baseline": UNTRAINED}
+    line = refusal(capsys, stage, **{**arguments[stage], "source": "old"})
+    assert "digits: tasks.S.classes: expected classes that 'old' does not have, found 0" in line
 
 
 UNTRAINED = {"grid": "main", "method": "untrained", **PAIR, "seeds": "0"}
