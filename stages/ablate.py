@@ -8,8 +8,9 @@ from bench.work.cli import run
 from bench.work.experiment import Experiment
 from bench.work.measure import Clones, Record, write_scores
 from bench.work.scratch import scratch
-from bench.work.store import Store
+from bench.work.store import SETTINGS, Store
 from bench.work.suite import Variant, seeds_of
+from pnc.base.files import write_json
 from pnc.base.mapping import from_mapping
 from pnc.base.train import Schedule
 from pnc.cloning.search import converged_losses
@@ -32,6 +33,7 @@ def main(arguments: argparse.Namespace) -> None:
             clones = _clones(experiment, variant, arguments.variant, unfinished)
             clones.packages[clones.chosen].save(folder / f"seed{experiment.seed}.pnc")
             found += _measured(clones, finetune, unfinished)
+    write_json(folder / SETTINGS, cloned)
     settings = {**experiments[0].made_with, **cloned, **finetune}
     write_scores(suite.scores(arguments.grid, arguments.variant, *names), found, settings)
 

@@ -16,7 +16,8 @@ def main(arguments: argparse.Namespace) -> None:
     """Show the measured cells of one table."""
     suite, key, console = load_suite(arguments.suite), arguments.table, Console()
     wanted = table(key, suite.read(f"tables.{key}"))
-    cells = read_cells(suite.at / "cells" / f"{key}.csv")
+    with suite.rebuilt_by("cells", key):
+        cells = read_cells(suite.at / "cells" / f"{key}.csv")
     console.print(to_console(cells, wanted, suite.dataset, console.width))
     tasks = {name: suite.entry(TaskEntry, f"tasks.{name}") for name in suite.read("tasks")}
     classes = {name: len(task.outputs) for name, task in tasks.items()}

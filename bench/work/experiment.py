@@ -60,10 +60,7 @@ class Experiment:
     @cached_property
     def made_with(self) -> dict[str, Any]:
         """The settings behind the pictures and both networks, as plain values."""
-        roles = {"source": self.source, "target": self.target}
-        return self.store.made_with(
-            {role: self.store.suite.network(name, self.seeds) for role, name in roles.items()}
-        )
+        return self.store.made_with({"source": self.source, "target": self.target}, self.seeds)
 
     @property
     def cloned_names(self) -> tuple[str, ...]:
@@ -98,7 +95,7 @@ class Experiment:
             return fit_local_models(
                 task.source, task.pixels, settings.neighbourhood, seed=self.seed, ridge=settings.ridge, progress=True
             )
-        with self.store.rebuilt_by("local_models", self.source, self.seeds):
+        with self.store.suite.rebuilt_by("local_models", self.source, self.seeds):
             folder = self.store.suite.local_models(self.source, self.seeds)
             models = LocalModels.load(folder / f"seed{self.seed}.safetensors")
         return models.among(self._new(task.source).rows).to(DEVICE)

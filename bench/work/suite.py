@@ -5,7 +5,8 @@ is one stage whose artefacts lie at a path made of those names. What is shown of
 stage that computes numbers never opens. The digits suite is in the project's root, every other one in ``suites``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from pnc.base.errors import bad
+from pnc.base.errors import PncError, bad
 from pnc.base.mapping import from_mapping
 
 DEFAULT = "digits"
@@ -74,6 +75,16 @@ class SequenceEntry:
 
     target: str
     steps: tuple[str, ...]
+
+    @property
+    def parts(self) -> list[tuple[str, str]]:
+        """Source and task of each step."""
+        return [_parts(step) for step in self.steps]
+
+    @property
+    def source(self) -> str:
+        """How cells call its sources: each once, "sub2+sub3"."""
+        return "+".join(dict.fromkeys(source for source, _ in self.parts))
 
 
 @dataclass(frozen=True)
@@ -137,6 +148,15 @@ class Suite:
         file = "" if self.name == DEFAULT else f"suites/{self.name}/dvc.yaml:"
         return f"{file}{kind}@{'-'.join(item)}" if item else f"{file}{kind}"
 
+    @contextmanager
+    def rebuilt_by(self, stage: str, *item: str) -> Iterator[None]:
+        """Errors about the artefact that is read meanwhile name the command that makes it anew."""
+        try:
+            yield
+        except PncError as error:
+            command = f"dvc repro --force --single-item {self.stage(stage, *item)}"
+            raise PncError(f"{error}; to make it anew: {command}") from None
+
     def data(self, name: str) -> Path:
         return self.at / "data" / name
 
@@ -172,6 +192,13 @@ def spelled_out(classes: str | tuple[int, ...]) -> tuple[int, ...]:
     if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
         raise bad("classes", expected="a list of numbers, or FIRST-LAST", found=repr(classes))
     return tuple(range(int(first), int(last) + 1))
+
+
+def _parts(step: str) -> tuple[str, str]:
+    source, slash, task = step.partition("/")
+    if not slash:
+        raise bad("step of a sequence", expected="SOURCE/TASK", found=repr(step))
+    return source, task
 
 
 def seeds_of(group: str) -> list[int]:
