@@ -10,9 +10,11 @@ from bench.report import paper
 from bench.report.aggregate import Behind, merged_behind
 from bench.report.cells import read_cells, write_cells
 from bench.report.dvc_metrics import write_metrics
+from bench.report.missing import missing
 from bench.report.query import tables
 from bench.report.tables import render
 from bench.work.cli import run
+from bench.work.makers import scored
 from bench.work.suite import Suite, TaskEntry, load_suite
 from pnc.base.files import read_json, write_json, write_text
 
@@ -25,7 +27,9 @@ def main(arguments: argparse.Namespace) -> None:
     cells = pd.concat([cells for cells, _ in parts], ignore_index=True)
     behind = merged_behind([behind for _, behind in parts])
     title, slips = f"Partial network cloning on {suite.dataset}", list(_slips(printed, cells))
-    text = render(cells, wanted, title=title, paper=printed, facts=_facts(suite, cells), notes=slips)
+    lacking = {key: missing(table, cells[cells["table"] == key], scored(suite, key)) for key, table in wanted.items()}
+    facts = _facts(suite, cells)
+    text = render(cells, wanted, title=title, paper=printed, facts=facts, notes=slips, lacking=lacking)
 
     write_cells(suite.results / "cells.csv", cells)
     write_text(suite.results / "TABLES.md", text)

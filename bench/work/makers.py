@@ -42,6 +42,12 @@ def makers(suite: Suite) -> Iterator[Maker]:
         yield from _sequences(suite, grids["steps"]["regime"], seeds)
 
 
+def scored(suite: Suite, table: str) -> list[Maker]:
+    """Of every file of scores that a table may show: those of its own group and the main ones."""
+    groups = ("main", str(suite.read(f"tables.{table}")["scores"]))
+    return [maker for maker in makers(suite) if maker.group in groups]
+
+
 def _main(suite: Suite, grid: dict[str, list[str]], seeds: str) -> Iterator[Maker]:
     for *pair, regime in _meetings(grid, *_PAIR, "regime"):
         item = (*pair, regime, seeds)

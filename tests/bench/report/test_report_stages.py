@@ -25,9 +25,20 @@ POSITIONS = {
     "rows": {"PNC R=0": {"at": "0"}, "PNC R=1": {"at": "1"}},
     "metrics": {"": ["avg", "loss"]},
 }
+CLONES = {"source": ["new"], "target": ["old"], "task": ["S"], "regime": ["strict"]}
 PARAMS = {
     "dataset": "mnist",
     "seeds": ["0_1"],
+    "grids": {
+        "main": {"source": ["new"], "target": ["old"], "task": ["S", "M"], "regime": ["strict"], "R": [1, 0]},
+        "unmasked": {**CLONES, "variant": ["unmasked"]},
+        "steps": {**CLONES, "variant": []},
+        "baselines": {"source": ["new"], "target": ["old"], "task": ["S", "M"], "method": ["untrained"]},
+        "pair_baselines": {"source": [], "target": [], "task": [], "method": []},
+    },
+    "variants": {"unmasked": {"clone": {"keep": 1.0}, "finetune": True}},
+    "methods": {"untrained": {"pretrained": {}}},
+    "sequences": {},
     "networks": {"old": {"arch": "lenet5"}, "new": {"arch": "lenet5"}, "unused": {"arch": "lenet5"}},
     "tasks": {"S": {"classes": [0]}, "M": {"classes": [0, 1, 2], "share": 0.1}},
 }
@@ -53,8 +64,10 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for seed in (0, 1)
     ]
     alone = [score(method="pretrained", at="", regime="", task=task, metric="ori", value=99.0) for task in "SM"]
-    write_scores(SCORES / "evaluate" / "0_1.json", *scores)
-    write_scores(SCORES / "baseline" / "0_1.json", *alone)
+    for task in "SM":
+        own = [[each for each in group if each["task"] == task] for group in (scores, alone)]
+        write_scores(SCORES / f"evaluate/new/old/{task}/strict/0_1.json", *own[0])
+        write_scores(SCORES / f"baseline/untrained/new/old/{task}/0_1.json", *own[1])
     write_scores(SCORES / "evaluate" / "7.json", score(seed=7, value=1.0))
     return tmp_path
 
@@ -145,10 +158,22 @@ def test_only_files_that_are_there_are_named(workplace: Path, capsys: pytest.Cap
 def test_bad_scores_leave_the_old_cells(workplace: Path) -> None:
     run()
     before = Path("artifacts/tiny/cells/T1.csv").read_bytes()
-    (SCORES / "evaluate" / "0_1.json").write_text("{}")
-    with pytest.raises(PncError, match=r"0_1\.json"):
+    (SCORES / "evaluate/new/old/S/strict/0_1.json").write_text("{}")
+    with pytest.raises(PncError, match=r"0_1\.json: .* anew: .* suites/tiny/dvc.yaml:evaluate@new-old-S-strict-0_1$"):
         cells.main(argparse.Namespace(suite="tiny", table="T1"))
     assert Path("artifacts/tiny/cells/T1.csv").read_bytes() == before
+
+
+def test_what_is_missing_is_named_below_its_table_with_the_command_that_makes_it(workplace: Path) -> None:
+    """The file of the unmasked clone; the linear probe is in no grid."""
+    run()
+    text = " ".join(Path("results/tiny/TABLES.md").read_text().split())
+    command = "dvc repro suites/tiny/dvc.yaml:ablate_unmasked@main-unmasked-new-old-S-strict-0_1"
+    assert f"- **Missing**: PNC (w/o Local), strict (S). `{command}` makes them." in text
+    assert (
+        "**Not measured**, as no grid asks for it: Continual (S); Continual (M); PNC (w/o Local) (M); Linear" in text
+    )
+    assert text.count("**Missing**") == text.count("**Not measured**") == 1
 
 
 def test_a_missing_part_is_named(workplace: Path) -> None:
