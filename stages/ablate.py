@@ -7,13 +7,13 @@ from pathlib import Path
 from bench.work.cli import run
 from bench.work.experiment import Experiment
 from bench.work.measure import Clones, Record, write_scores
-from bench.work.scratch import checkpoint, scratch
-from bench.work.store import Store
+from bench.work.scratch import scratch
+from bench.work.store import SETTINGS, Store
 from bench.work.suite import Variant, seeds_of
-from pnc.arch import fingerprint
+from pnc.base.files import write_json
 from pnc.base.mapping import from_mapping
 from pnc.base.train import Schedule
-from pnc.cloning.search import converged_losses, search
+from pnc.cloning.search import converged_losses
 from pnc.cloning.selection import best_position
 
 
@@ -33,26 +33,16 @@ def main(arguments: argparse.Namespace) -> None:
             clones = _clones(experiment, variant, arguments.variant, unfinished)
             clones.packages[clones.chosen].save(folder / f"seed{experiment.seed}.pnc")
             found += _measured(clones, finetune, unfinished)
+    write_json(folder / SETTINGS, cloned)
     settings = {**experiments[0].made_with, **cloned, **finetune}
     write_scores(suite.scores(arguments.grid, arguments.variant, *names), found, settings)
 
 
 def _clones(experiment: Experiment, variant: Variant, name: str, unfinished: Path) -> Clones:
-    task, settings, seed = experiment.clone_task, experiment.settings(variant.clone), experiment.seed
-    packages = search(
-        task,
-        experiment.local_models(settings, experiment.settings()),
-        settings,
-        experiment.cloned_names,
-        positions=variant.positions,
-        seed=seed,
-        checkpoint=checkpoint(unfinished, seed, fingerprint(task.source)[:8], fingerprint(task.target)[:8]),
-        progress=True,
-    )
+    packages = experiment.packages(unfinished, variant.positions, variant.clone)
     losses = converged_losses(packages)
-    return Clones(
-        experiment, packages, losses, best_position(losses), name if variant.clone else ""
-    )  # nothing changed: as chosen
+    shown = name if variant.clone else ""  # nothing changed: as chosen
+    return Clones(experiment, packages, losses, best_position(losses), shown)
 
 
 def _measured(clones: Clones, finetune: dict[str, dict[str, float]], unfinished: Path) -> Iterator[Record]:

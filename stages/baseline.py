@@ -7,10 +7,9 @@ from typing import Any
 from bench.work.cli import run
 from bench.work.experiment import Experiment
 from bench.work.measure import Record, accuracies, records, write_scores
-from bench.work.scratch import checkpoint, scratch
+from bench.work.scratch import scratch
 from bench.work.store import Store, class_names, of_names
 from bench.work.suite import MethodEntry, seeds_of
-from pnc.arch import fingerprint
 from pnc.base.train import Checkpoint
 from pnc.methods import METHODS, MethodTask
 
@@ -29,9 +28,7 @@ def main(arguments: argparse.Namespace) -> None:
         for name, entry in entries.items():
             for seed in seeds_of(arguments.seeds):
                 experiment = Experiment(store, *names, entry.regime, arguments.seeds, seed)
-                networks = (experiment.clone_task.source, experiment.clone_task.target)
-                own = [fingerprint(network)[:8] for network in networks]
-                task = _task(experiment, checkpoint(unfinished, name, seed, *own))
+                task = _task(experiment, experiment.checkpoint(unfinished, name))
                 classifier = METHODS.get(entry.function or name).run(task, entry.settings)
                 found += records(experiment, accuracies(experiment, classifier), name)
             behind = {**experiment.made_with, **experiment.samples}

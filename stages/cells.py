@@ -3,13 +3,17 @@
 import argparse
 from pathlib import Path
 
+import pandas as pd
+
 from bench.report import paper
 from bench.report.aggregate import aggregate
 from bench.report.cells import write_cells
 from bench.report.query import table
 from bench.report.scores import read_scores
 from bench.work.cli import run
-from bench.work.suite import load_suite
+from bench.work.makers import makers
+from bench.work.suite import Suite, load_suite
+from pnc.base.errors import PncError
 from pnc.base.files import write_json
 
 
@@ -17,11 +21,22 @@ def main(arguments: argparse.Namespace) -> None:
     """Write the cells of one table as CSV, and as JSON the settings, commits and devices behind them."""
     suite, key = load_suite(arguments.suite), arguments.table
     wanted = table(key, suite.read(f"tables.{key}"))
-    scores = read_scores(suite.score_files(key))
+    scores = _scores(suite, suite.score_files(key))
     printed = paper.load(Path("paper"))
     found = aggregate(wanted, scores, dataset=suite.dataset, arch=suite.arch, paper=printed)
     write_json(suite.at / "cells" / f"{key}.json", found.behind)
     write_cells(suite.at / "cells" / f"{key}.csv", found.cells)
+
+
+def _scores(suite: Suite, files: list[Path]) -> pd.DataFrame:
+    """Raises PncError for a damaged file, naming the command that makes it anew."""
+    try:
+        return read_scores(files)
+    except PncError as error:
+        named = [maker.stage for maker in makers(suite) if str(error).startswith(str(maker.path))]
+        if not named:
+            raise
+        raise PncError(f"{error}; to make it anew: dvc repro --force --single-item {named[0]}") from None
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ def main(arguments: argparse.Namespace) -> None:
     suite = store.suite
     names = (arguments.source, arguments.target, arguments.task, arguments.regime, arguments.seeds)
     folder, found = suite.clones(*names), list[Record]()
-    chosen = read_json(folder / "chosen.json")
+    with suite.rebuilt_by("select", *names):
+        chosen = read_json(folder / "chosen.json")
     finetune = from_mapping(Schedule, suite.read("finetune"), f"{suite.name}: finetune")
     with scratch("evaluate", vars(arguments), chosen, finetune) as unfinished:
         for seed in seeds_of(arguments.seeds):
@@ -29,14 +30,16 @@ def main(arguments: argparse.Namespace) -> None:
             packages = {position: _package(experiment, position) for position in losses}
             clones = Clones(experiment, packages, losses, own["position"])
             found += [*clones.measure(), *clones.measure_finetuned(finetune, unfinished)]
-    cloned = read_json(folder / "at" / f"R{own['position']}" / SETTINGS)
+    position = str(own["position"])
+    with suite.rebuilt_by("localize_insert", *names[:-1], position, arguments.seeds):
+        cloned = read_json(folder / "at" / f"R{position}" / SETTINGS)
     settings = {**experiment.made_with, **cloned, "finetune": suite.read("finetune")}
     write_scores(suite.scores("main", "evaluate", *names), found, settings)
 
 
 def _package(experiment: Experiment, position: int) -> ClonePackage:
     store, names = experiment.store, (experiment.source, experiment.target, experiment.task, experiment.regime)
-    with store.rebuilt_by("localize_insert", *names, str(position), experiment.seeds):
+    with store.suite.rebuilt_by("localize_insert", *names, str(position), experiment.seeds):
         folder = store.suite.clones(*names, experiment.seeds)
         return ClonePackage.load(folder / "at" / f"R{position}" / f"seed{experiment.seed}.pnc")
 

@@ -12,7 +12,8 @@ from bench.work.suite import load_suite
 def main(arguments: argparse.Namespace) -> None:
     """Write the table's figure, as SVG and as PNG."""
     suite, key = load_suite(arguments.suite), arguments.table
-    cells = read_cells(suite.at / "cells" / f"{key}.csv")
+    with suite.rebuilt_by("cells", key):
+        cells = read_cells(suite.at / "cells" / f"{key}.csv")
     figure = draw(table(key, suite.read(f"tables.{key}")), cells)
     for kind in ("svg", "png"):
         save(figure, suite.results / "figures" / f"{key}.{kind}")

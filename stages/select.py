@@ -11,10 +11,12 @@ from pnc.cloning.selection import best_position
 def main(arguments: argparse.Namespace) -> None:
     """Write R* and the losses of all positions of one clone."""
     suite = load_suite(arguments.suite)
-    folder = suite.clones(arguments.source, arguments.target, arguments.task, arguments.regime, arguments.seeds)
-    positions = suite.read("grids.main.R")
-    losses = {position: read_json(folder / "at" / f"R{position}" / "losses.json") for position in positions}
-    chosen = {}
+    names = (arguments.source, arguments.target, arguments.task, arguments.regime)
+    folder = suite.clones(*names, arguments.seeds)
+    losses, chosen = {}, {}
+    for position in suite.read("grids.main.R"):
+        with suite.rebuilt_by("localize_insert", *names, str(position), arguments.seeds):
+            losses[position] = read_json(folder / "at" / f"R{position}" / "losses.json")
     for seed in seeds_of(arguments.seeds):
         by_position = {position: loss[str(seed)] for position, loss in losses.items()}
         chosen[seed] = {"position": best_position(by_position), "losses": by_position}

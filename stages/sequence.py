@@ -2,12 +2,15 @@
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from bench.work.cli import run
 from bench.work.measure import Record, write_scores
-from bench.work.store import Store, class_names, of_names
+from bench.work.store import SETTINGS, Store, class_names, of_names
 from bench.work.suite import SequenceEntry, Suite, seeds_of
 from pnc.base.errors import bad
 from pnc.base.evaluate import joint, scores
@@ -15,62 +18,88 @@ from pnc.base.files import read_json
 from pnc.cloned.model import attach
 from pnc.cloning.package import ClonePackage
 
-STEPS = "steps"  # the grid of ablate's that trains them
+# The grids whose clones are made with the settings as chosen, besides ``main``, and the folder that each shares.
+GRIDS = {"rest": "main", "steps": "steps", "substeps": "steps"}
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Measure one sequence in one regime for a group of seeds; each clone is calibrated against the target alone."""
-    store = Store.open(arguments.suite)
+    store, seeds = Store.open(arguments.suite), arguments.seeds
     entry: SequenceEntry = store.suite.entry(SequenceEntry, f"sequences.{arguments.sequence}")
+    steps = [Step(store, source, entry.target, task, arguments.regime, seeds) for source, task in entry.parts]
+    own = {"source": entry.source, "target": entry.target, "task": arguments.sequence, "variant": ""}
+    own |= {"regime": arguments.regime, "method": "pnc"}
     found = [
-        {**_identity(arguments, entry), **measured, "seed": seed}
-        for seed in seeds_of(arguments.seeds)
-        for measured in _measured(store, entry, arguments, seed)
+        {**own, **measured, "seed": seed}
+        for seed in seeds_of(seeds)
+        for measured in _measured(store, entry.target, steps, seeds, seed)
     ]
-    settings = [read_json(path)["settings"] for path in _score_files(store.suite, entry, arguments)]
-    path = store.suite.scores("sequences", arguments.sequence, arguments.regime, arguments.seeds)
-    write_scores(path, found, {"steps": settings})
+    path = store.suite.scores("sequences", arguments.sequence, arguments.regime, seeds)
+    write_scores(path, found, {"steps": [step.settings for step in steps]})
 
 
-def _measured(store: Store, entry: SequenceEntry, arguments: argparse.Namespace, seed: int) -> Iterator[Record]:
+@dataclass(frozen=True)
+class Step:
+    """A clone that another stage has trained: of ``main``, where R* was chosen, or of ``GRIDS``."""
+
+    store: Store
+    source: str
+    target: str
+    task: str
+    regime: str
+    seeds: str
+
+    def package(self, seed: int) -> ClonePackage:
+        stage, folder = self._trained(seed)
+        with self._suite.rebuilt_by(*stage):
+            return ClonePackage.load(folder / f"seed{seed}.pnc")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that it was made with."""
+        stage, folder = self._trained(seeds_of(self.seeds)[0])
+        with self._suite.rebuilt_by(*stage):
+            cloned = read_json(folder / SETTINGS)
+        return {**self.store.made_with({"source": self.source, "target": self.target}, self.seeds), **cloned}
+
+    def _trained(self, seed: int) -> tuple[tuple[str, ...], Path]:
+        """The stage that has made it, and where it lies."""
+        names = (self.source, self.target, self.task, self.regime)
+        if self._is_in("main"):
+            folder = self._suite.clones(*names, self.seeds)
+            with self._suite.rebuilt_by("select", *names, self.seeds):
+                position = str(read_json(folder / "chosen.json")[str(seed)]["position"])
+            return ("localize_insert", *names, position, self.seeds), folder / "at" / f"R{position}"
+        for grid, shared in GRIDS.items():
+            if self._is_in(grid):
+                variant = str(self._suite.read(f"grids.{grid}.variant")[0])
+                stage = (f"ablate_{grid}", shared, variant, *names, self.seeds)
+                return stage, self._suite.ablated(shared, variant, *names, self.seeds)
+        expected = f"a clone for '{self.target}', {self.regime}, of a grid of {', '.join(('main', *GRIDS))}"
+        raise bad("step of a sequence", expected=expected, found=f"{self.source}/{self.task}")
+
+    def _is_in(self, grid: str) -> bool:
+        names = {"source": self.source, "target": self.target, "task": self.task, "regime": self.regime}
+        return all(name in map(str, self._suite.read(f"grids.{grid}")[key]) for key, name in names.items())
+
+    @property
+    def _suite(self) -> Suite:
+        return self.store.suite
+
+
+def _measured(store: Store, target: str, steps: list[Step], seeds: str, seed: int) -> Iterator[Record]:
     """A record for each step and metric; ``acc_mean`` is the mean of the averages after each step."""
-    target, _ = store.network(entry.target, arguments.seeds, seed)
-    names, averages = [class_names(target)], list[float]()
-    cloned: nn.Module = target
-    for number, step in enumerate(entry.steps, start=1):
-        source_name, task = _parts(step)
-        source, _ = store.network(source_name, arguments.seeds, seed)
-        folder = store.suite.ablated(
-            STEPS, "chosen", source_name, entry.target, task, arguments.regime, arguments.seeds
-        )
-        package = ClonePackage.load(folder / f"seed{seed}.pnc")
-        cloned = attach(cloned, source, package)
-        names.append(package.info.names)
-        groups = [of_names(store.test, group)[0] for group in names]
-        values = scores(joint(cloned, target.classes), *groups)
+    network, _ = store.network(target, seeds, seed)
+    groups, averages = [of_names(store.test, class_names(network))[0]], list[float]()
+    cloned: nn.Module = network
+    for number, step in enumerate(steps, start=1):
+        package = step.package(seed)
+        cloned = attach(cloned, store.network(step.source, seeds, seed)[0], package)
+        groups.append(of_names(store.test, package.info.names)[0])
+        values = scores(joint(cloned, network.classes), *groups)
         averages.append(values["avg"])
         values |= {"acc_final": values["avg"], "acc_mean": sum(averages) / len(averages)}
         yield from ({"at": str(number), "metric": metric, "value": value} for metric, value in values.items())
-
-
-def _identity(arguments: argparse.Namespace, entry: SequenceEntry) -> Record:
-    sources = dict.fromkeys(_parts(step)[0] for step in entry.steps)
-    own = {"source": "+".join(sources), "target": entry.target, "task": arguments.sequence}
-    return {**own, "variant": "", "regime": arguments.regime, "method": "pnc"}
-
-
-def _score_files(suite: Suite, entry: SequenceEntry, arguments: argparse.Namespace) -> list:
-    return [
-        suite.scores(STEPS, "chosen", source, entry.target, task, arguments.regime, arguments.seeds)
-        for source, task in map(_parts, entry.steps)
-    ]
-
-
-def _parts(step: str) -> tuple[str, str]:
-    source, slash, task = step.partition("/")
-    if not slash:
-        raise bad("step of a sequence", expected="SOURCE/TASK", found=repr(step))
-    return source, task
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 import argparse
 
 from rich.console import Console
+from rich.text import Text
 
 from bench.report.cells import read_cells
+from bench.report.missing import missing
 from bench.report.query import table
 from bench.report.sentence import sentence
 from bench.report.terminal import to_console
 from bench.work.cli import run
+from bench.work.makers import scored
 from bench.work.suite import TaskEntry, load_suite
 
 
@@ -16,8 +19,11 @@ def main(arguments: argparse.Namespace) -> None:
     """Show the measured cells of one table."""
     suite, key, console = load_suite(arguments.suite), arguments.table, Console()
     wanted = table(key, suite.read(f"tables.{key}"))
-    cells = read_cells(suite.at / "cells" / f"{key}.csv")
+    with suite.rebuilt_by("cells", key):
+        cells = read_cells(suite.at / "cells" / f"{key}.csv")
     console.print(to_console(cells, wanted, suite.dataset, console.width))
+    for note in missing(wanted, cells, scored(suite, key)):
+        console.print(Text(note.replace("**", "").replace("`", "")), highlight=False)
     tasks = {name: suite.entry(TaskEntry, f"tasks.{name}") for name in suite.read("tasks")}
     classes = {name: len(task.outputs) for name, task in tasks.items()}
     console.print(f"\n{sentence(cells, wanted, classes)}", highlight=False)

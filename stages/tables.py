@@ -7,12 +7,14 @@ from pathlib import Path
 import pandas as pd
 
 from bench.report import paper
-from bench.report.aggregate import merged_behind
+from bench.report.aggregate import Behind, merged_behind
 from bench.report.cells import read_cells, write_cells
 from bench.report.dvc_metrics import write_metrics
+from bench.report.missing import missing
 from bench.report.query import tables
 from bench.report.tables import render
 from bench.work.cli import run
+from bench.work.makers import scored
 from bench.work.suite import Suite, TaskEntry, load_suite
 from pnc.base.files import read_json, write_json, write_text
 
@@ -21,16 +23,25 @@ def main(arguments: argparse.Namespace) -> None:
     """Write the cells, tables, metrics and settings of one suite."""
     suite = load_suite(arguments.suite)
     wanted, printed = tables(suite.read("tables")), paper.load(Path("paper"))
-    parts = [suite.at / "cells" / f"{key}.csv" for key in wanted]
-    cells = pd.concat(list(map(read_cells, parts)), ignore_index=True)
-    behind = merged_behind([read_json(part.with_suffix(".json")) for part in parts])
+    parts = [_part(suite, key) for key in wanted]
+    cells = pd.concat([cells for cells, _ in parts], ignore_index=True)
+    behind = merged_behind([behind for _, behind in parts])
     title, slips = f"Partial network cloning on {suite.dataset}", list(_slips(printed, cells))
-    text = render(cells, wanted, title=title, paper=printed, facts=_facts(suite, cells), notes=slips)
+    lacking = {key: missing(table, cells[cells["table"] == key], scored(suite, key)) for key, table in wanted.items()}
+    facts = _facts(suite, cells)
+    text = render(cells, wanted, title=title, paper=printed, facts=facts, notes=slips, lacking=lacking)
 
     write_cells(suite.results / "cells.csv", cells)
     write_text(suite.results / "TABLES.md", text)
     write_json(suite.results / "settings.json", behind)
     write_metrics(suite.results, cells)
+
+
+def _part(suite: Suite, key: str) -> tuple[pd.DataFrame, Behind]:
+    """One table's cells, and what is behind them."""
+    path = suite.at / "cells" / f"{key}.csv"
+    with suite.rebuilt_by("cells", key):
+        return read_cells(path), read_json(path.with_suffix(".json"))
 
 
 def _facts(suite: Suite, cells: pd.DataFrame) -> dict[str, str]:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain
 from operator import getitem
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ import yaml
 from _paths import ROOT
 
 FOLDERS = ("bench", "flows", "paper", "pnc", "stages")
-FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
+FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml", "tables.yaml")
+SHOWN = ("tables", "figures")  # the keys of tables.yaml
 REPRO = ("-m", "dvc", "--wait-for-lock", "repro")
 EVERYTHING = ("tables", "figures")
 HALF_A_LOCK = "Unable to read RWLock-file '.dvc/tmp/rwlock'"
@@ -131,8 +133,16 @@ class Project:
     # Its files
 
     def params(self) -> Params:
-        values: Params = yaml.safe_load((self.folder / "params.yaml").read_text())
-        return values
+        """All that params.yaml and tables.yaml say."""
+        files = (yaml.safe_load((self.folder / name).read_text()) for name in ("params.yaml", "tables.yaml"))
+        return dict(chain.from_iterable(values.items() for values in files))
+
+    def change(self, change: Callable[[Params], Params]) -> None:
+        """Change parameters; each goes to its file."""
+        values = change(self.params())
+        own = {"tables.yaml": SHOWN, "params.yaml": [key for key in values if key not in SHOWN]}
+        for name, keys in own.items():
+            self.write(name, {key: values[key] for key in keys})
 
     def set(self, place: str, value: Any) -> None:
         """Change a parameter, or add one: ``set("clone.keep", 0.5)``."""
@@ -142,13 +152,17 @@ class Project:
             reduce(getitem, outer, params)[last] = value
             return params
 
-        self.rewrite("params.yaml", changed)
+        self.change(changed)
 
     def rewrite(self, name: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
         """Change a YAML file's values."""
+        self.write(name, change(yaml.safe_load((self.folder / name).read_text())))
+
+    def write(self, name: str, values: Mapping[str, Any]) -> None:
+        text = yaml.dump(values, Dumper=Plain, sort_keys=False)
         path = self.folder / name
-        changed = change(yaml.safe_load(path.read_text()))
-        path.write_text(yaml.dump(changed, Dumper=Plain, sort_keys=False))
+        if not path.is_file() or path.read_text() != text:
+            path.write_text(text)
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace a text that stands once in a file."""
@@ -227,7 +241,7 @@ def lay_out(folder: Path, change: Callable[[Params], Params] | None = None, *, s
     for name in FILES:
         shutil.copy2(ROOT / name, folder / name)
     project = Project(folder)
-    project.rewrite("params.yaml", change or small)
+    project.change(change or small)
     if save_often:
         project.edit("pnc/base/train.py", "seconds: float = 15.0", "seconds: float = 0.0")
     project.git("init", "--quiet", "--initial-branch", "main")
@@ -244,8 +258,9 @@ def small(params: Params) -> Params:
     return params | {
         "seeds": ["0"],
         "samples": {"share": 0.2, "held_out": 0.2},
+        "recipes": {"usual": recipe},
         "networks": {
-            "old": {"arch": "lenet5", "width": 0.25, "classes": "0-4", "recipe": recipe},
+            "old": {"arch": "lenet5", "width": 0.25, "classes": "0-4", "recipe": "usual"},
             "new": {"arch": "lenet5", "width": 0.25, "classes": "5-9", "recipe": recipe},
         },
         "sources": ["new"],

@@ -42,7 +42,7 @@ def everything(params: Params) -> Params:
     pair = {"source": ["new"], "target": ["old"]}
     cautious = {"function": "direct_ensemble_calibrated", "regime": "strict", "settings": {"q": 0.9}}
     best = {"method": "pnc", "at": "best"}
-    values["tasks"]["more"] = {"classes": [2, 1], "share": 0.5}
+    values["tasks"] |= {"more": {"classes": [2, 1], "share": 0.5}, "next": {"classes": [3]}}
     values["variants"] |= {
         "chosen": {},
         "whole": {"finetune": True},
@@ -60,11 +60,11 @@ def everything(params: Params) -> Params:
     }
     values["grids"] |= {
         "readings": {**pair, "task": ["S"], "regime": ["strict"], "variant": ["kernel"]},
-        "rest": {**pair, "task": ["more"], "regime": ["rehearsal"], "variant": ["whole"]},
-        "steps": {**pair, "task": ["S"], "regime": ["strict"], "variant": ["chosen"]},
+        "rest": {**pair, "task": ["more"], "regime": ["strict", "rehearsal"], "variant": ["whole"]},
+        "steps": {**pair, "task": ["S", "next"], "regime": ["strict"], "variant": ["chosen"]},
         "baselines": {**pair, "task": ["S"], "method": list(values["methods"])},
     }
-    values["sequences"] = {"s1": {"target": "old", "steps": ["new/S"]}}
+    values["sequences"] = {"s1": {"target": "old", "steps": ["new/S", "new/more", "new/next"]}}
     values["tables"]["T1"]["columns"]["more"] = {"task": "more"}
     rows = values["tables"]["T1"]["rows"]
     rows |= {"Pre-trained": {"method": "pretrained"}, "PNC-F (full)": {"method": "pnc_f", "at": "best"}}

@@ -1,4 +1,4 @@
-"""A table's cells as a figure, of the kind that params.yaml asks for."""
+"""A table's cells as a figure, of the kind that tables.yaml asks for."""
 
 from pathlib import Path
 from typing import Any

@@ -13,15 +13,6 @@ from pnc.base.errors import bad
 
 IDENTITY = ("table", "row", "dataset", "source", "target", "scale")
 COLUMNS = (*IDENTITY, "metric", "value", "quoted_from")
-_SETTINGS: dict[str, tuple[type[int] | type[float], int]] = {  # type and largest value
-    "search_steps": (int, 10),
-    "epochs": (int, 1000),
-    "data_size": (float, 1),
-    "masks": (int, 100_000),
-    "masking_rate": (float, 1),
-}
-SETTINGS = ("dataset", "source", "target", *_SETTINGS)
-
 _ACCURACIES = ("ori", "tar", "avg")
 METRICS: dict[str, tuple[str, ...]] = {
     "T1": _ACCURACIES,
@@ -49,60 +40,13 @@ _NAMES: dict[str, tuple[str, ...]] = {
 
 
 def load(folder: Path) -> pd.DataFrame:
-    """All tables but the settings, one cell a row, with ``COLUMNS``; ``value`` is a float, the rest text.
+    """All tables but the supplement's Table 1, one cell a row, with ``COLUMNS``; ``value`` is a float, the rest text.
 
     Raises PncError naming file and row (the header is row 1) for a missing file, other columns, an unknown
     table, metric, data set, network or scale, a value that is no number or out of range, or a cell given twice.
     """
     cells = [cell for table in METRICS for cell in _cells(folder, table)]
     return pd.DataFrame(cells, columns=list(COLUMNS)).astype({"value": float})
-
-
-def settings(folder: Path) -> pd.DataFrame:
-    """Supplement, Table 1, with the columns ``SETTINGS``. Raises PncError as ``load`` does."""
-    path = folder / "supp_table1.csv"
-    rows: list[dict[str, str | float]] = []
-    for where, texts in read_rows(path, SETTINGS, "a table of the paper"):
-        _check_known(texts, where, _NAMES)
-        numbers = {
-            name: _number(texts[name], largest, f"{where}, {name}", kind)
-            for name, (kind, largest) in _SETTINGS.items()
-        }
-        rows.append({**texts, **numbers})
-    return pd.DataFrame(rows, columns=list(SETTINGS))
-
-
-def value(
-    frame: pd.DataFrame,
-    *,
-    table: str,
-    row: str,
-    dataset: str,
-    scale: str,
-    metric: str,
-    source: str = "",
-    target: str = "",
-) -> float | None:
-    """The printed value of one cell, or None where the paper prints none.
-
-    An empty ``source`` or ``target`` stands for any. Raises PncError for a table or metric that the paper does
-    not have, and where several cells fit, so that a network has to be named.
-    """
-    if metric not in METRICS.get(table, ()):
-        raise bad(
-            "a cell of the paper",
-            expected=f"a table of {tuple(METRICS)} and its metric",
-            found=f"table {table!r}, metric {metric!r}",
-        )
-    wanted = {"table": table, "row": row, "dataset": dataset, "scale": scale, "metric": metric}
-    wanted |= {name: network for name, network in (("source", source), ("target", target)) if network}
-    fits = pd.Series(True, index=frame.index)
-    for name, text in wanted.items():
-        fits &= frame[name] == text
-    found = frame.loc[fits, "value"].tolist()
-    if len(found) > 1:
-        raise bad(f"cell {wanted}", expected="one value; name source and target", found=f"{len(found)} values")
-    return found[0] if found else None
 
 
 def weighted_average(ori: float, tar: float, old_classes: int, new_classes: int) -> float:
@@ -173,11 +117,11 @@ def _check_known(texts: dict[str, str], where: str, known: dict[str, tuple[str, 
             raise bad(f"{where}, {name}", expected=f"one of {choices}", found=repr(texts[name]))
 
 
-def _number(text: str, largest: float, where: str, kind: type[int] | type[float] = float) -> float:
+def _number(text: str, largest: float, where: str) -> float:
     try:
-        number = kind(text)
+        number = float(text)
     except ValueError:
-        raise bad(where, expected="a whole number" if kind is int else "a number", found=repr(text)) from None
+        raise bad(where, expected="a number", found=repr(text)) from None
     if not 0 <= number <= largest:
         raise bad(where, expected=f"a number from 0 to {largest}", found=text)
     return number

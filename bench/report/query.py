@@ -1,4 +1,4 @@
-"""Tables as queries over scores: ``tables.KEY`` of a suite's params.yaml, typed.
+"""Tables as queries over scores: ``tables.KEY`` of a suite's tables.yaml, typed.
 
 A row's and a column's selection, together with the table's ``where``, say which scores a cell is made of.
 """

@@ -26,15 +26,18 @@ def render(
     paper: pd.DataFrame,
     facts: Mapping[str, str],
     notes: Sequence[str] = (),
+    lacking: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """All of a suite's ``tables`` as Markdown, with ``facts`` by their headings and ``notes`` under the ``title``.
 
-    Rows without any cell are shown as missing; of ``paper``, the numbers as printed, only the names of rows count.
+    ``lacking``: notes by table on what it has no scores for. Rows without any cell are shown as missing; of
+    ``paper``, the numbers as printed, only the names of rows count.
     """
     parts = [f"# {title}", _facts(cells, tables, facts, notes)]
     for key, table in tables.items():
         own = cells[cells["table"] == key]
         parts += [f"## {table.title}", *_sections(own, table, set(paper.loc[paper["table"] == key, "row"]))]
+        parts += ["\n".join(f"- {note}" for note in (lacking or {}).get(key, ()))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

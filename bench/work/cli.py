@@ -3,14 +3,14 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.work.lock import alone
 from bench.work.suite import DEFAULT, Suite, load_suite
 from pnc.base.errors import PncError, bad
 
-# A stage's options, and where in params.yaml the names stand that each takes.
+# A stage's options, and where in a suite's parameters the names stand that each takes.
 _NAMES = {
     "network": "networks",
     "source": "networks",
@@ -51,7 +51,6 @@ def run(main: Callable[[argparse.Namespace], None], *arguments: str) -> None:
 def _check(suite: Suite, arguments: dict[str, str]) -> None:
     """Raise PncError for a name that the suite lacks."""
     for option in filter(arguments.__contains__, _NAMES):
-        known: Iterable[object] = suite.values.get(_NAMES[option]) or ()
-        if arguments[option] not in map(str, known):
+        if arguments[option] not in (known := suite.names(_NAMES[option])):
             where = f"--{option} of the suite '{suite.name}'"
-            raise bad(where, expected=f"one of {', '.join(map(str, known))}", found=repr(arguments[option]))
+            raise bad(where, expected=f"one of {', '.join(known)}", found=repr(arguments[option]))

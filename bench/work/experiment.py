@@ -1,15 +1,22 @@
 """One cloning experiment: a pair of networks, a task, a regime and a seed, with what a clone is learned from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from bench.work.scratch import checkpoint
 from bench.work.store import DEVICE, Samples, Store, class_names
 from bench.work.suite import TaskEntry, changed
+from pnc.arch import BlockNet, fingerprint
 from pnc.base.classifier import Recipe
+from pnc.base.errors import bad
 from pnc.base.mapping import from_mapping
+from pnc.base.train import Checkpoint
 from pnc.cloning.local.local_models import LocalModels, fit_local_models
+from pnc.cloning.package import ClonePackage
+from pnc.cloning.search import search
 from pnc.cloning.settings import CloneSettings
 from pnc.cloning.task import CloneTask
 
@@ -33,8 +40,12 @@ class Experiment:
 
     @cached_property
     def clone_task(self) -> CloneTask:
-        """Both networks and their samples; which of them count is the regime's business."""
+        """Both networks and their samples; which of them count is the regime's business.
+
+        Raises PncError for outputs that the source lacks, and for classes that the target has already.
+        """
         source, target = (self.store.network(name, self.seeds, self.seed)[0] for name in (self.source, self.target))
+        self._check(source, target)
         old = self.store.samples(target, range(target.classes), self._share, self.seed, "D_o")
         new = self._new(source)
         classes = self.entry.outputs
@@ -49,16 +60,33 @@ class Experiment:
     @cached_property
     def made_with(self) -> dict[str, Any]:
         """The settings behind the pictures and both networks, as plain values."""
-        roles = {"source": self.source, "target": self.target}
-        return self.store.made_with(
-            {role: self.store.suite.network(name, self.seeds) for role, name in roles.items()}
-        )
+        return self.store.made_with({"source": self.source, "target": self.target}, self.seeds)
 
     @property
     def cloned_names(self) -> tuple[str, ...]:
         """T_s as the data set calls them."""
-        names = class_names(self.clone_task.source)
-        return tuple(names[output] for output in self.entry.outputs)
+        return self._cloned(self.clone_task.source)
+
+    def packages(
+        self, unfinished: Path, positions: Sequence[int] | None = None, changes: Mapping[str, Any] | None = None
+    ) -> dict[int, ClonePackage]:
+        """A clone for each of ``positions`` (None: all), with ``changes`` to the settings."""
+        settings = self.settings(changes)
+        return search(
+            self.clone_task,
+            self.local_models(settings, self.settings()),
+            settings,
+            self.cloned_names,
+            positions=positions,
+            seed=self.seed,
+            checkpoint=self.checkpoint(unfinished),
+            progress=True,
+        )
+
+    def checkpoint(self, folder: Path, *item: object) -> Checkpoint:
+        """Of work on ``item`` with these very networks: others of the same names never go on with it."""
+        networks = (self.clone_task.source, self.clone_task.target)
+        return checkpoint(folder, *item, self.seed, *(fingerprint(network)[:8] for network in networks))
 
     def local_models(self, settings: CloneSettings, chosen: CloneSettings) -> LocalModels:
         """G around D_t: the suite's own, or another where ``settings`` and the ``chosen`` ones differ about it."""
@@ -67,7 +95,7 @@ class Experiment:
             return fit_local_models(
                 task.source, task.pixels, settings.neighbourhood, seed=self.seed, ridge=settings.ridge, progress=True
             )
-        with self.store.rebuilt_by("local_models", self.source, self.seeds):
+        with self.store.suite.rebuilt_by("local_models", self.source, self.seeds):
             folder = self.store.suite.local_models(self.source, self.seeds)
             models = LocalModels.load(folder / f"seed{self.seed}.safetensors")
         return models.among(self._new(task.source).rows).to(DEVICE)
@@ -90,6 +118,17 @@ class Experiment:
     def _share(self) -> float:
         own = self.entry.share
         return float(self.store.suite.read("samples.share") if own is None else own)
+
+    def _check(self, source: BlockNet, target: BlockNet) -> None:
+        where = f"{self.store.suite.name}: tasks.{self.task}.classes"
+        if lacking := [output for output in self.entry.outputs if not 0 <= output < source.classes]:
+            raise bad(where, expected=f"outputs of '{self.source}', 0…{source.classes - 1}", found=lacking)
+        if doubled := sorted({*class_names(target)} & {*self._cloned(source)}):
+            raise bad(where, expected=f"classes that '{self.target}' does not have", found=", ".join(doubled))
+
+    def _cloned(self, source: BlockNet) -> tuple[str, ...]:
+        names = class_names(source)
+        return tuple(names[output] for output in self.entry.outputs)
 
     def _new(self, source: Any) -> Samples:
         return self.store.samples(source, self.entry.outputs, self._share, self.seed, "D_t")

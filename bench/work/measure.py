@@ -7,7 +7,6 @@ from typing import Any
 
 from bench.work.experiment import Experiment
 from bench.work.provenance import made
-from bench.work.scratch import checkpoint
 from bench.work.store import class_names, of_names
 from pnc.base.evaluate import Classifier, joint, scores
 from pnc.base.files import write_record
@@ -77,7 +76,7 @@ class Clones:
                 yield from self._records(values, at, "pnc_f")
 
     def _finetuned(self, position: int, schedule: Schedule, folder: Path) -> Any:
-        experiment, task, made_for = self.experiment, self.experiment.clone_task, self.packages[position].info
+        experiment, task = self.experiment, self.experiment.clone_task
         return fine_tuned(
             self._attached(position),
             task.samples,
@@ -85,9 +84,7 @@ class Clones:
             experiment.recipe.augmentation,
             seed=experiment.seed,
             rehearsal=task.rehearsal if experiment.regime == "rehearsal" else None,
-            checkpoint=checkpoint(
-                folder, "finetune", position, experiment.seed, made_for.source[:8], made_for.target[:8]
-            ),
+            checkpoint=experiment.checkpoint(folder, "finetune", position),
             progress=True,
         )
 

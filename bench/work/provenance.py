@@ -13,7 +13,7 @@ from pnc.base.errors import bad
 MADE = ("commit", "device", "python", "numpy", "torch")
 SOURCES = ("pnc", "bench/work", "stages", "suites", "params.yaml")  # what a measured number depends on
 UNKNOWN = "unknown"
-_LOCKS = ":(exclude,glob)suites/*/dvc.lock"  # DVC writes them while a suite runs
+_OTHERS = tuple(f":(exclude,glob)suites/*/{name}" for name in ("dvc.lock", "tables.yaml"))
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -30,12 +30,13 @@ def made(root: Path = Path()) -> dict[str, str]:
 def commit(root: Path) -> str:
     """The last commit that touched ``SOURCES`` under ``root``, with "-dirty" where they have uncommitted changes.
 
+    Locks do not count, which DVC writes while a suite runs, nor do tables, which only show numbers.
     "unknown" without git, without a repository, or where no commit has touched them.
     """
-    last = _git(root, "log", "-1", "--format=%h", "--", *SOURCES, _LOCKS)
+    last = _git(root, "log", "-1", "--format=%h", "--", *SOURCES, *_OTHERS)
     if not last:
         return UNKNOWN
-    return f"{last}-dirty" if _git(root, "status", "--porcelain", "--", *SOURCES, _LOCKS) else last
+    return f"{last}-dirty" if _git(root, "status", "--porcelain", "--", *SOURCES, *_OTHERS) else last
 
 
 def device_name(gpu: str | None = None) -> str:

@@ -1,10 +1,8 @@
 """A suite with its artefacts at hand: pictures, networks, and samples of their classes."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -50,7 +48,7 @@ class Store:
         return self._images("test")
 
     def network(self, name: str, seeds: str, seed: int) -> tuple[BlockNet, NetworkSpec]:
-        with self.rebuilt_by("pretrain", name, seeds):
+        with self.suite.rebuilt_by("pretrain", name, seeds):
             network, spec = load_network(self.suite.network(name, seeds) / f"seed{seed}.safetensors")
         return network.to(DEVICE), spec
 
@@ -63,23 +61,18 @@ class Store:
         seen, held_out = holdout_rows(part, float(self.suite.read("samples.held_out")), seed, name)
         return Samples(part.take(seen), part.take(held_out), rows[chosen][torch.cat([seen, held_out])])
 
-    def made_with(self, networks: Mapping[str, Path]) -> dict[str, Any]:
-        """The settings behind the pictures and behind ``networks``, given by role as the folders they lie in."""
-        pictures = read_json(self.suite.data(SETTINGS))
-        own = {role: read_json(folder / SETTINGS) for role, folder in networks.items()}
+    def made_with(self, networks: Mapping[str, str], seeds: str) -> dict[str, Any]:
+        """The settings behind the pictures and behind ``networks``, names by role."""
+        with self.suite.rebuilt_by("prepare"):
+            pictures = read_json(self.suite.data(SETTINGS))
+        own = {}
+        for role, name in networks.items():
+            with self.suite.rebuilt_by("pretrain", name, seeds):
+                own[role] = read_json(self.suite.network(name, seeds) / SETTINGS)
         return {"data": pictures["data"], "networks": own}
 
-    @contextmanager
-    def rebuilt_by(self, stage: str, *item: str) -> Iterator[None]:
-        """Errors about the artefact that is read meanwhile name the command that makes it anew."""
-        try:
-            yield
-        except PncError as error:
-            command = f"dvc repro --force --single-item {self.suite.stage(stage, *item)}"
-            raise PncError(f"{error}; to make it anew: {command}") from None
-
     def _images(self, split: str) -> Images:
-        with self.rebuilt_by("prepare"):
+        with self.suite.rebuilt_by("prepare"):
             tensors, notes = read_tensors(self.suite.data(f"{split}.safetensors"))
         return Images(tensors["pixels"], tensors["labels"], tuple(notes["class_names"])).to(DEVICE)
 

@@ -1,31 +1,37 @@
 """A suite of the benchmark: its params.yaml, typed, and where its artefacts lie. No torch is imported here.
 
 A data set is a suite. It names networks, tasks, variants and methods; grids say which of them meet, and each meeting
-is one stage whose artefacts lie at a path made of those names. The digits suite is the project's own params.yaml,
-every other one has a folder in ``suites``.
+is one stage whose artefacts lie at a path made of those names. What is shown of them stands in tables.yaml, which a
+stage that computes numbers never opens. The digits suite is in the project's root, every other one in ``suites``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pnc.base.errors import bad
+from pnc.base.errors import PncError, bad
 from pnc.base.mapping import from_mapping
 
 DEFAULT = "digits"
+PARAMS, TABLES = "params.yaml", "tables.yaml"
+SHOWN = ("tables", "figures")  # the keys of tables.yaml
 READ: set[str] = set()  # every key that this process has asked for: a test holds stages to what they declare
 
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """A network to train: ``classes`` are labels of the data set in the order of its outputs ("0-4": all of them)."""
+    """A network to train: ``classes`` are labels of the data set in the order of its outputs ("0-4": all of them),
+    ``recipe`` is a name in ``recipes``, or one of its own.
+    """
 
     arch: str
     classes: str | tuple[int, ...]
-    recipe: dict[str, Any]
+    recipe: str | dict[str, Any]
     width: float = 1.0
 
     @property
@@ -70,24 +76,44 @@ class SequenceEntry:
     target: str
     steps: tuple[str, ...]
 
+    @property
+    def parts(self) -> list[tuple[str, str]]:
+        """Source and task of each step."""
+        return [_parts(step) for step in self.steps]
+
+    @property
+    def source(self) -> str:
+        """How cells call its sources: each once, "sub2+sub3"."""
+        return "+".join(dict.fromkeys(source for source, _ in self.parts))
+
 
 @dataclass(frozen=True)
 class Suite:
-    """One suite; ``values`` is its params.yaml as plain values."""
+    """One suite; ``values`` is the params.yaml in its ``folder`` as plain values."""
 
     name: str
     values: dict[str, Any]
+    folder: Path = Path()
+
+    @cached_property
+    def shown(self) -> dict[str, Any]:
+        """Its tables.yaml, which is read when it is asked for."""
+        return _load(self.folder / TABLES, SHOWN)
 
     def read(self, key: str) -> Any:
         """The value at a dotted key. Raises PncError naming the key and its neighbours."""
         READ.add(key)
-        value: Any = self.values
+        value: Any = self.shown if key.partition(".")[0] in SHOWN else self.values
         for depth, name in enumerate(parts := key.split("."), start=1):
             if not isinstance(value, dict) or name not in value:
                 known = ", ".join(map(str, value)) if isinstance(value, dict) else type(value).__name__
                 raise bad(f"{self.name}: {'.'.join(parts[:depth])}", expected=f"one of {known}", found=repr(name))
             value = value[name]
         return value
+
+    def names(self, section: str) -> list[str]:
+        """What a section lists, as texts; none without such a section."""
+        return list(map(str, (self.shown if section in SHOWN else self.values).get(section) or ()))
 
     def entry(self, kind: type, key: str) -> Any:
         """The value at a dotted key as a ``kind`` of this module; an unknown key in it is refused by name."""
@@ -104,19 +130,32 @@ class Suite:
 
     @property
     def at(self) -> Path:
-        return Path(self.values["at"])
+        return Path("artifacts", self.name)
 
     @property
     def results(self) -> Path:
-        return Path(self.values["results"])
+        return Path("results", self.name)
 
     def arch(self, network: str) -> str:
         return str(self.read(f"networks.{network}.arch"))
+
+    def recipe(self, entry: NetworkEntry) -> dict[str, Any]:
+        own: dict[str, Any] = self.read(f"recipes.{entry.recipe}") if isinstance(entry.recipe, str) else entry.recipe
+        return own
 
     def stage(self, kind: str, *item: str) -> str:
         """How DVC calls one of this suite's stages."""
         file = "" if self.name == DEFAULT else f"suites/{self.name}/dvc.yaml:"
         return f"{file}{kind}@{'-'.join(item)}" if item else f"{file}{kind}"
+
+    @contextmanager
+    def rebuilt_by(self, stage: str, *item: str) -> Iterator[None]:
+        """Errors about the artefact that is read meanwhile name the command that makes it anew."""
+        try:
+            yield
+        except PncError as error:
+            command = f"dvc repro --force --single-item {self.stage(stage, *item)}"
+            raise PncError(f"{error}; to make it anew: {command}") from None
 
     def data(self, name: str) -> Path:
         return self.at / "data" / name
@@ -155,6 +194,13 @@ def spelled_out(classes: str | tuple[int, ...]) -> tuple[int, ...]:
     return tuple(range(int(first), int(last) + 1))
 
 
+def _parts(step: str) -> tuple[str, str]:
+    source, slash, task = step.partition("/")
+    if not slash:
+        raise bad("step of a sequence", expected="SOURCE/TASK", found=repr(step))
+    return source, task
+
+
 def seeds_of(group: str) -> list[int]:
     """``"0_1_2"`` → [0, 1, 2]."""
     try:
@@ -165,8 +211,8 @@ def seeds_of(group: str) -> list[int]:
 
 def suite_files() -> dict[str, Path]:
     """The params.yaml of every suite, by name."""
-    others = {path.parent.name: path for path in sorted(Path("suites").glob("*/params.yaml"))}
-    return {DEFAULT: Path("params.yaml"), **others}
+    others = {path.parent.name: path for path in sorted(Path("suites").glob(f"*/{PARAMS}"))}
+    return {DEFAULT: Path(PARAMS), **others}
 
 
 def load_suite(name: str) -> Suite:
@@ -174,7 +220,7 @@ def load_suite(name: str) -> Suite:
     files = suite_files()
     if name not in files:
         raise bad("suite", expected=f"one of {', '.join(files)}", found=repr(name))
-    return Suite(name, _load(files[name]))
+    return Suite(name, _load(files[name], ("dataset", "seeds")), files[name].parent)
 
 
 def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,15 +232,14 @@ def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     return result
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except FileNotFoundError:
         raise bad(str(path), expected="a file of parameters", found="no file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise bad(str(path), expected="YAML", found=f"{type(error).__name__} {error}") from None
-    needed = {"suite", "at", "results"}
-    if not isinstance(values, dict) or not needed <= values.keys():
+    if not isinstance(values, dict) or not set(needed) <= values.keys():
         found = ", ".join(map(str, values)) if isinstance(values, dict) else repr(values)
-        raise bad(str(path), expected=f"the keys {', '.join(sorted(needed))}", found=found)
+        raise bad(str(path), expected=f"the keys {', '.join(needed)}", found=found)
     return values

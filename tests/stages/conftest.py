@@ -26,7 +26,7 @@ def project(finished: Finished, tmp_path: Path) -> Project:
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
     """This project's stages, read in a repository of its own: the real one, its lock and its cache are left alone."""
     folder = tmp_path_factory.mktemp("graph")
-    for name in ("dvc.yaml", "params.yaml"):
+    for name in ("dvc.yaml", "params.yaml", "tables.yaml"):
         shutil.copy(ROOT / name, folder)
     shutil.copytree(ROOT / "suites", folder / "suites")
     (folder / ".dvc").mkdir()

@@ -19,7 +19,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("adding") / "project"
     (folder / ".dvc").mkdir(parents=True)
     (folder / ".dvc" / "config").write_text("[core]\n    no_scm = True\n")
-    for name in ("dvc.yaml", "params.yaml"):
+    for name in ("dvc.yaml", "params.yaml", "tables.yaml"):
         shutil.copy(ROOT / name, folder)
     return Project(folder)
 
@@ -67,7 +67,7 @@ def table() -> dict[str, Any]:
 
 def test_each_addition_is_the_stages_that_it_needs_and_no_more(project: Project) -> None:
     before = stages(project)
-    project.rewrite("params.yaml", added)
+    project.change(added)
     after = stages(project)
     assert after - before == {
         "pretrain@odd-0_1_2",

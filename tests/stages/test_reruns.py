@@ -87,6 +87,7 @@ def test_another_order_of_the_samples_makes_the_local_models_out_of_date(
 
 
 UNTRAINED = {"baseline@main-untrained-new-old-S-0"}
+TABLES = {"tables"}  # they name what is not measured, and so read all of params.yaml
 UNMASKED = {"ablate_unmasked@main-unmasked-new-old-S-strict-0"}
 
 
@@ -94,9 +95,9 @@ def test_a_setting_of_one_method_re_runs_what_reads_it_and_the_tables_behind_it(
     finished: Finished, project: Project
 ) -> None:
     project.set("methods.untrained.cautious.settings.q", 0.8)
-    assert changed(project) == UNTRAINED
+    assert changed(project) == UNTRAINED | TABLES
     project.set("variants.unmasked.clone.keep", 0.9)
-    assert changed(project) == UNTRAINED | UNMASKED
+    assert changed(project) == UNTRAINED | UNMASKED | TABLES
     reached = downstream(finished.graph, UNTRAINED | UNMASKED)
     assert kinds(finished, reached) == SHOWN
     assert {"cells@T1", "cells@kept", "figures@kept"} < reached
@@ -107,7 +108,7 @@ def test_settings_of_the_clone_leave_networks_local_models_and_baselines_alone(
 ) -> None:
     project.set("clone.schedule.epochs", 4)
     found = changed(project)
-    assert found == all_of(finished, "localize_insert", "ablate")
+    assert found == all_of(finished, "localize_insert", "ablate", "tables")
     reached = downstream(finished.graph, found)
     assert kinds(finished, reached) == {"select", "evaluate", "sequence"} | SHOWN
 
@@ -124,11 +125,13 @@ def test_other_positions_and_seeds_are_stages_beside_those_that_there_are(
     finished: Finished, project: Project
 ) -> None:
     project.set("grids.main.R", [2, 1, 0])
-    assert changed(project) == {"localize_insert@new-old-S-strict-0-0"} | all_of(finished, "select")
+    assert changed(project) == {"localize_insert@new-old-S-strict-0-0"} | all_of(
+        finished, "select", "sequence", "tables"
+    )
     project.git("checkout", "--quiet", ".")
     project.set("seeds", ["0", "1"])
     own = {name for name, stage in finished.graph.items() if "seeds" in stage.arguments}
-    assert changed(project) == {f"{name[:-1]}1" for name in own} | all_of(finished, "cells")
+    assert changed(project) == {f"{name[:-1]}1" for name in own} | all_of(finished, "cells", "tables")
 
 
 def test_what_was_changed_by_hand_is_noticed(project: Project) -> None:

@@ -111,12 +111,17 @@ def test_one_position_a_stage_or_all_in_one_stage_give_the_same_numbers(finished
     assert len(same) > 12 and {key: alone[key] for key in same} == {key: together[key] for key in same}
 
 
-def test_a_sequence_of_one_step_is_that_clone(finished: Finished) -> None:
-    step = scores(finished, "steps/chosen/new/old/S/strict/0.json")
+def test_the_first_step_of_a_sequence_is_that_clone_alone(finished: Finished) -> None:
+    """Of the main grid: it is not trained again. The second is of the grid rest, the third of steps."""
+    step = scores(finished, "main/evaluate/new/old/S/strict/0.json")
     sequence = scores(finished, "sequences/s1/strict/0.json")
     for metric in ("ori", "tar", "avg"):
         assert sequence["1", metric] == step["best", metric]
     assert sequence["1", "acc_final"] == sequence["1", "acc_mean"] == step["best", "avg"]
+    assert ("3", "acc4") in sequence and ("2", "acc4") not in sequence
+    settings = read_json(finished.project.folder / AT / "scores/sequences/s1/strict/0.json")["settings"]["steps"]
+    assert [each["task"]["classes"] for each in settings] == [[0], [2, 1], [3]]
+    assert all(each["clone"]["keep"] == 0.3 and each["networks"]["source"]["arch"] for each in settings)
 
 
 def test_another_kernel_has_local_models_of_its_own(finished: Finished) -> None:
@@ -328,8 +333,13 @@ ABLATE = {"grid": "main", "variant": "unmasked", **CLONE}
         ("pretrain", {"network": "teacher", "seeds": "0"}, "one of old, new, found 'teacher'"),
         ("pretrain", {"network": "old", "seeds": "0_1"}, "one of 0, found '0_1'"),
         ("local_models", {"source": "newer", "seeds": "0"}, "one of old, new, found 'newer'"),
-        ("localize_insert", {**CLONE, "task": "L", "position": "2"}, "one of S, more, found 'L'"),
+        ("localize_insert", {**CLONE, "task": "L", "position": "2"}, "one of S, more, next, found 'L'"),
         ("localize_insert", {**CLONE, "position": "7"}, "blocks of the target, 0…2, found [7]"),
+        (
+            "localize_insert",
+            {**CLONE, "position": "last"},
+            "--position: expected a position R, a whole",
+        ),
         ("localize_insert", {**CLONE, "position": "2", "regime": "lenient"}, "strict, rehearsal"),
         ("ablate", {**ABLATE, "variant": "other"}, "unmasked, chosen, whole, kernel, found 'other'"),
         ("ablate", {**ABLATE, "target": "teacher"}, "one of old, new, found 'teacher'"),
@@ -397,43 +407,61 @@ def test_a_method_that_nobody_registered_is_refused(copied: Path, capsys: pytest
     assert all(name in line for name in METHODS.names())
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        ("tasks.S.classes", [1, 5], "digits: tasks.S.classes: expected outputs of 'new', 0…4, found [5]"),
+        ("tasks.S.classes", [-1], "digits: tasks.S.classes: expected outputs of 'new', 0…4, found [-1]"),
+    ],
+)
+@pytest.mark.parametrize("stage", ["localize_insert", "ablate", "baseline", "evaluate"])
+def test_a_class_that_the_source_lacks_is_refused(
+    copied: Path, capsys: pytest.CaptureFixture[str], stage: str, place: str, value: list[int], said: str
+) -> None:
+    Project(copied).set(place, value)
+    arguments = {"localize_insert": {**CLONE, "position": "2"}, "ablate": ABLATE, "baseline": UNTRAINED}
+    assert refusal(capsys, stage, **arguments.get(stage, CLONE)).endswith(said)
+
+
+@pytest.mark.parametrize("stage", ["localize_insert", "ablate", "baseline"])
+def test_a_class_that_the_target_has_already_is_refused_before_anything_is_trained(
+    copied: Path, capsys: pytest.CaptureFixture[str], stage: str
+) -> None:
+    """A network's own classes cloned into itself."""
+    shutil.copytree(AT / "local_models/new", AT / "local_models/old")
+    arguments = {"localize_insert": {**CLONE, "position": "2"}, "ablate": ABLATE, "baseline": UNTRAINED}
+    line = refusal(capsys, stage, **{**arguments[stage], "source": "old"})
+    assert "digits: tasks.S.classes: expected classes that 'old' does not have, found 0" in line
+
+
 UNTRAINED = {"grid": "main", "method": "untrained", **PAIR, "seeds": "0"}
 SEQUENCE = {"sequence": "s1", "regime": "strict", "seeds": "0"}
-WITH_A_COMMAND = [
+DAMAGED = [
     ("data/train.safetensors", "pretrain", {"network": "new", "seeds": "0"}),
     ("networks/new/0/seed0.safetensors", "local_models", {"source": "new", "seeds": "0"}),
     ("networks/old/0/seed0.safetensors", "baseline", UNTRAINED),
     ("local_models/new/0/seed0.safetensors", "localize_insert", {**CLONE, "position": "1"}),
     ("local_models/new/0/seed0.safetensors", "ablate", ABLATE),
     ("clones/new/old/S/strict/0/at/R1/seed0.pnc", "evaluate", CLONE),
-]
-BY_NAME = [
     ("clones/new/old/S/strict/0/at/R1/losses.json", "select", CLONE),
     ("clones/new/old/S/strict/0/chosen.json", "evaluate", CLONE),
-    ("ablated/steps/chosen/new/old/S/strict/0/seed0.pnc", "sequence", SEQUENCE),
+    ("clones/new/old/S/strict/0/chosen.json", "sequence", SEQUENCE),
+    ("clones/new/old/S/strict/0/at/R2/settings.json", "sequence", SEQUENCE),
+    ("networks/new/0/settings.json", "baseline", UNTRAINED),
+    ("ablated/main/whole/new/old/more/strict/0/seed0.pnc", "sequence", SEQUENCE),
+    ("ablated/steps/chosen/new/old/next/strict/0/seed0.pnc", "sequence", SEQUENCE),
     ("scores/main/evaluate/new/old/S/strict/0.json", "cells", {"table": "T1"}),
+    ("scores/main/unmasked/new/old/S/strict/0.json", "cells", {"table": "T1"}),
+    ("scores/main/baseline/joint/new/old/S/0.json", "cells", {"table": "T1"}),
+    ("scores/sequences/s1/strict/0.json", "cells", {"table": "T3"}),
     ("cells/positions.csv", "figures", {"table": "positions"}),
     ("cells/positions.csv", "tables", {}),
     ("cells/positions.csv", "show", {"table": "positions"}),
 ]
 
 
-@pytest.mark.parametrize(("damaged", "stage", "arguments"), [*WITH_A_COMMAND, *BY_NAME])
-def test_a_truncated_or_missing_artefact_is_refused_by_name(
-    copied: Path, capsys: pytest.CaptureFixture[str], damaged: str, stage: str, arguments: dict[str, str]
-) -> None:
-    path = AT / damaged
-    whole = path.read_bytes()
-    for share in (0.9, 0.5, 0):
-        path.write_bytes(whole[: int(share * len(whole))])
-        assert str(path) in refusal(capsys, stage, **arguments)
-    path.unlink()
-    if stage != "cells":  # no score, no cell
-        assert str(path) in refusal(capsys, stage, **arguments)
-
-
-@pytest.mark.parametrize(("damaged", "stage", "arguments"), WITH_A_COMMAND)
-def test_the_refusal_of_what_took_long_to_make_ends_with_the_command_that_makes_it_anew(
+@pytest.mark.parametrize(("damaged", "stage", "arguments"), DAMAGED)
+def test_a_truncated_or_missing_artefact_is_refused_by_name_with_the_command_that_makes_it_anew(
     finished: Finished,
     copied: Path,
     capsys: pytest.CaptureFixture[str],
@@ -442,11 +470,18 @@ def test_the_refusal_of_what_took_long_to_make_ends_with_the_command_that_makes_
     arguments: dict[str, str],
 ) -> None:
     path = AT / damaged
-    path.write_bytes(path.read_bytes()[:-9])
-    line = refusal(capsys, stage, **arguments)
-    command = re.search(r"; to make it anew: dvc repro --force --single-item (\S+)$", line)
-    assert command, line
-    assert not {path, *path.parents}.isdisjoint(finished.graph[command[1]].outs)
+    whole = path.read_bytes()
+    for share in (0.9, 0.5, 0, None):
+        if share is not None:
+            path.write_bytes(whole[: int(share * len(whole))])
+        else:
+            path.unlink()
+            if stage == "cells":  # no score, no cell: the table says so
+                break
+        line = refusal(capsys, stage, **arguments)
+        command = re.search(r"; to make it anew: dvc repro --force --single-item (\S+)$", line)
+        assert str(path) in line and command, line
+        assert not {path, *path.parents}.isdisjoint(finished.graph[command[1]].outs)
 
 
 def test_that_command_makes_it_anew(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""Tables as params.yaml has them: what they select, and which mistakes are named."""
+"""Tables as tables.yaml has them: what they select, and which mistakes are named."""
 
 from typing import Any
 
@@ -134,7 +134,7 @@ def test_any_rows_select_all_that_they_say(rows: dict[str, dict[str, Any]]) -> N
             assert list(selected[key]) == (value if isinstance(value, list) else [value])
 
 
-@pytest.mark.parametrize("path", sorted([ROOT / "params.yaml", *ROOT.glob("suites/*/params.yaml")]), ids=str)
+@pytest.mark.parametrize("path", sorted([ROOT / "tables.yaml", *ROOT.glob("suites/*/tables.yaml")]), ids=str)
 def test_the_tables_of_every_suite_can_be_asked_for(path: Any) -> None:
     values = yaml.safe_load(path.read_text())
     found = tables(values["tables"])

@@ -25,17 +25,24 @@ POSITIONS = {
     "rows": {"PNC R=0": {"at": "0"}, "PNC R=1": {"at": "1"}},
     "metrics": {"": ["avg", "loss"]},
 }
+CLONES = {"source": ["new"], "target": ["old"], "task": ["S"], "regime": ["strict"]}
 PARAMS = {
-    "suite": "tiny",
-    "at": "artifacts/tiny",
-    "results": "results/tiny",
     "dataset": "mnist",
     "seeds": ["0_1"],
+    "grids": {
+        "main": {"source": ["new"], "target": ["old"], "task": ["S", "M"], "regime": ["strict"], "R": [1, 0]},
+        "unmasked": {**CLONES, "variant": ["unmasked"]},
+        "steps": {**CLONES, "variant": []},
+        "baselines": {"source": ["new"], "target": ["old"], "task": ["S", "M"], "method": ["untrained"]},
+        "pair_baselines": {"source": [], "target": [], "task": [], "method": []},
+    },
+    "variants": {"unmasked": {"clone": {"keep": 1.0}, "finetune": True}},
+    "methods": {"untrained": {"pretrained": {}}},
+    "sequences": {},
     "networks": {"old": {"arch": "lenet5"}, "new": {"arch": "lenet5"}, "unused": {"arch": "lenet5"}},
     "tasks": {"S": {"classes": [0]}, "M": {"classes": [0, 1, 2], "share": 0.1}},
-    "tables": {"T1": TABLE_1, "positions": POSITIONS},
-    "figures": ["T1", "positions"],
 }
+SHOWN = {"tables": {"T1": TABLE_1, "positions": POSITIONS}, "figures": ["T1", "positions"]}
 SCORES = Path("artifacts/tiny/scores/main")
 
 
@@ -48,6 +55,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     params = Path("suites/tiny/params.yaml")
     params.parent.mkdir(parents=True)
     params.write_text(yaml.safe_dump(PARAMS, sort_keys=False))
+    params.with_name("tables.yaml").write_text(yaml.safe_dump(SHOWN, sort_keys=False))
     scores = [
         score(metric=metric, task=task, at=at, seed=seed, value=value + seed)
         for metric, value in (("ori", 96.0), ("tar", 95.0), ("avg", 95.5), ("loss", 0.5))
@@ -56,17 +64,19 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for seed in (0, 1)
     ]
     alone = [score(method="pretrained", at="", regime="", task=task, metric="ori", value=99.0) for task in "SM"]
-    write_scores(SCORES / "evaluate" / "0_1.json", *scores)
-    write_scores(SCORES / "baseline" / "0_1.json", *alone)
+    for task in "SM":
+        own = [[each for each in group if each["task"] == task] for group in (scores, alone)]
+        write_scores(SCORES / f"evaluate/new/old/{task}/strict/0_1.json", *own[0])
+        write_scores(SCORES / f"baseline/untrained/new/old/{task}/0_1.json", *own[1])
     write_scores(SCORES / "evaluate" / "7.json", score(seed=7, value=1.0))
     return tmp_path
 
 
 def run() -> None:
-    for key in PARAMS["tables"]:
+    for key in SHOWN["tables"]:
         cells.main(argparse.Namespace(suite="tiny", table=key))
     tables.main(argparse.Namespace(suite="tiny"))
-    for key in PARAMS["figures"]:
+    for key in SHOWN["figures"]:
         figures.main(argparse.Namespace(suite="tiny", table=key))
 
 
@@ -74,7 +84,7 @@ def test_from_scores_to_results(workplace: Path) -> None:
     run()
     parts, results = workplace / "artifacts/tiny/cells", workplace / "results/tiny"
     assert sorted(path.name for path in parts.iterdir()) == ["T1.csv", "T1.json", "positions.csv", "positions.json"]
-    first, *rest = [(parts / f"{key}.csv").read_text().splitlines() for key in PARAMS["tables"]]
+    first, *rest = [(parts / f"{key}.csv").read_text().splitlines() for key in SHOWN["tables"]]
     assert (results / "cells.csv").read_text().splitlines() == [*first, *(line for part in rest for line in part[1:])]
     found = read_cells(results / "cells.csv")
     assert set(found.loc[~found["quoted"], "seeds"]) == {1, 2}
@@ -111,7 +121,7 @@ def test_the_same_scores_give_the_same_bytes(workplace: Path) -> None:
 
 
 def test_a_new_row_and_a_new_table_need_no_program(workplace: Path) -> None:
-    params = Path("suites/tiny/params.yaml")
+    params = Path("suites/tiny/tables.yaml")
     values = yaml.safe_load(params.read_text())
     values["tables"]["T1"]["rows"]["At R = 0"] = {"method": "pnc", "at": "0"}
     values["tables"]["mine"] = POSITIONS | {"title": "Mine", "rows": {"both": {"at": "1"}}, "metrics": {"": ["tar"]}}
@@ -148,10 +158,22 @@ def test_only_files_that_are_there_are_named(workplace: Path, capsys: pytest.Cap
 def test_bad_scores_leave_the_old_cells(workplace: Path) -> None:
     run()
     before = Path("artifacts/tiny/cells/T1.csv").read_bytes()
-    (SCORES / "evaluate" / "0_1.json").write_text("{}")
-    with pytest.raises(PncError, match=r"0_1\.json"):
+    (SCORES / "evaluate/new/old/S/strict/0_1.json").write_text("{}")
+    with pytest.raises(PncError, match=r"0_1\.json: .* anew: .* suites/tiny/dvc.yaml:evaluate@new-old-S-strict-0_1$"):
         cells.main(argparse.Namespace(suite="tiny", table="T1"))
     assert Path("artifacts/tiny/cells/T1.csv").read_bytes() == before
+
+
+def test_what_is_missing_is_named_below_its_table_with_the_command_that_makes_it(workplace: Path) -> None:
+    """The file of the unmasked clone; the linear probe is in no grid."""
+    run()
+    text = " ".join(Path("results/tiny/TABLES.md").read_text().split())
+    command = "dvc repro suites/tiny/dvc.yaml:ablate_unmasked@main-unmasked-new-old-S-strict-0_1"
+    assert f"- **Missing**: PNC (w/o Local), strict (S). `{command}` makes them." in text
+    assert (
+        "**Not measured**, as no grid asks for it: Continual (S); Continual (M); PNC (w/o Local) (M); Linear" in text
+    )
+    assert text.count("**Missing**") == text.count("**Not measured**") == 1
 
 
 def test_a_missing_part_is_named(workplace: Path) -> None:

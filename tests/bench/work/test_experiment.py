@@ -35,8 +35,7 @@ TASKS = {"S": [0], "M": [3, 1], "few": {"classes": [0], "share": 0.1}, "all": {"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures of ten classes, mixed, two networks as built, and "local models" that tell whose they are."""
     at = tmp_path_factory.mktemp("experiment")
-    params: dict[str, Any] = {"grids": {}, "suite": "digits", "at": "at", "results": "results"}
-    values = small(params) | {"samples": {"share": 0.5, "held_out": 0.2}}
+    values: dict[str, Any] = small({"grids": {}, "dataset": "digits"}) | {"samples": {"share": 0.5, "held_out": 0.2}}
     values["tasks"] = {name: task if isinstance(task, dict) else {"classes": task} for name, task in TASKS.items()}
     (at / "params.yaml").write_text(yaml.safe_dump(values))
     pictures = images(10, EACH, "digit", size=32)
@@ -44,14 +43,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split in ("train", "test"):
         part = pictures.take(order)
         tensors = {"pixels": part.pixels, "labels": part.labels}
-        write_tensors(at / f"at/data/{split}.safetensors", tensors, {"class_names": part.class_names})
-    write_json(at / "at/data/settings.json", {"data": {"dataset": "digits"}})
+        write_tensors(at / f"artifacts/digits/data/{split}.safetensors", tensors, {"class_names": part.class_names})
+    write_json(at / "artifacts/digits/data/settings.json", {"data": {"dataset": "digits"}})
     for name, classes in NETWORKS.items():
         names = tuple(f"digit {index}" for index in classes)
         spec = NetworkSpec("lenet5", names, (0.5,) * 3, (0.3,) * 3, 32, 0.25)
-        save_network(at / f"at/networks/{name}/0/seed0.safetensors", build(spec, 0), spec)
-        write_json(at / f"at/networks/{name}/0/settings.json", values["networks"][name])
-    write_local_models(at / "at/local_models/new/0/seed0.safetensors", pictures.take(order))
+        save_network(at / f"artifacts/digits/networks/{name}/0/seed0.safetensors", build(spec, 0), spec)
+        write_json(
+            at / f"artifacts/digits/networks/{name}/0/settings.json",
+            {**values["networks"][name], "recipe": values["recipes"]["usual"]},
+        )
+    write_local_models(at / "artifacts/digits/local_models/new/0/seed0.safetensors", pictures.take(order))
     return at
 
 
@@ -212,6 +214,6 @@ def test_an_artefact_that_cannot_be_read_is_named_with_the_command_that_makes_it
     with pytest.raises(PncError) as caught:
         store.network("new", "0", 7)
     assert str(caught.value) == (
-        "at/networks/new/0/seed7.safetensors: expected a safetensors file, found no file; "
+        "artifacts/digits/networks/new/0/seed7.safetensors: expected a safetensors file, found no file; "
         "to make it anew: dvc repro --force --single-item pretrain@new-0"
     )

@@ -25,17 +25,18 @@ from bench.work.suite import (
 from pnc.base.errors import PncError
 
 VALUES: dict[str, Any] = {
-    "suite": "digits",
-    "at": "artifacts/digits",
-    "results": "results/digits",
     "dataset": "digits",
     "seeds": ["0_1", 2],
-    "networks": {"old": {"arch": "lenet5", "classes": "0-4", "recipe": {"schedule": {"epochs": 3}}}},
+    "recipes": {"usual": {"schedule": {"epochs": 3}}},
+    "networks": {
+        "old": {"arch": "lenet5", "classes": "0-4", "recipe": "usual"},
+        "odd": {"arch": "lenet5", "classes": [1, 3], "recipe": {"schedule": {"epochs": 5}}},
+    },
     "tasks": {"S": {"classes": [0]}, "F": {"classes": "1-3", "share": 0.1}},
     "variants": {"chosen": {}, "nothing": None, "keep": {"clone": {"keep": 0.7}, "positions": [2], "finetune": True}},
     "methods": {"untrained": {"cautious": {"function": "pretrained", "regime": "strict"}}},
-    "tables": {"T1": {"scores": "main"}, "T2": {"scores": "pairs"}},
 }
+TABLES: dict[str, Any] = {"tables": {"T1": {"scores": "main"}, "T2": {"scores": "pairs"}}, "figures": ["T1"]}
 SUITE = Suite("digits", VALUES)
 
 
@@ -49,16 +50,16 @@ def line(caught: pytest.ExceptionInfo[PncError]) -> str:
 
 def test_a_value_is_read_by_its_dotted_key_which_is_remembered() -> None:
     READ.clear()
-    assert SUITE.read("networks.old.recipe.schedule") == {"epochs": 3}
+    assert SUITE.read("recipes.usual.schedule") == {"epochs": 3}
     assert (SUITE.dataset, SUITE.seeds, SUITE.arch("old")) == ("digits", ["0_1", "2"], "lenet5")
-    assert {"networks.old.recipe.schedule", "dataset", "seeds", "networks.old.arch"} == READ
+    assert {"recipes.usual.schedule", "dataset", "seeds", "networks.old.arch"} == READ
 
 
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("network", "digits: network: expected one of suite, at, results, dataset, seeds, networks, tasks,"),
-        ("networks.new", "digits: networks.new: expected one of old, found 'new'"),
+        ("network", "digits: network: expected one of dataset, seeds, recipes, networks, tasks,"),
+        ("networks.new", "digits: networks.new: expected one of old, odd, found 'new'"),
         ("networks.old.arch.width", "digits: networks.old.arch.width: expected one of str, found 'width'"),
     ],
 )
@@ -71,6 +72,8 @@ def test_a_key_that_is_not_there_is_named_with_its_neighbours(key: str, said: st
 def test_entries_are_typed_and_what_they_leave_out_has_a_default() -> None:
     network: NetworkEntry = SUITE.entry(NetworkEntry, "networks.old")
     assert (network.labels, network.width) == ((0, 1, 2, 3, 4), 1.0)
+    odd: NetworkEntry = SUITE.entry(NetworkEntry, "networks.odd")
+    assert [SUITE.recipe(entry)["schedule"]["epochs"] for entry in (network, odd)] == [3, 5]
     tasks = [SUITE.entry(TaskEntry, f"tasks.{name}") for name in ("S", "F")]
     assert [(task.outputs, task.share) for task in tasks] == [((0,), None), ((1, 2, 3), 0.1)]
     assert SUITE.entry(Variant, "variants.chosen") == SUITE.entry(Variant, "variants.nothing") == Variant()
@@ -151,6 +154,7 @@ def test_a_table_finds_the_scores_of_its_group_and_the_main_ones_of_this_suites_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("tables.yaml").write_text(yaml.safe_dump(TABLES))
     for name in ("main/a/0_1.json", "main/b/c/2.json", "main/a/5.json", "pairs/2.json", "kept/2.json"):
         path = Path("artifacts/digits/scores", name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,24 +167,24 @@ def test_a_table_finds_the_scores_of_its_group_and_the_main_ones_of_this_suites_
 # Files
 
 
-def test_the_projects_suites_are_found_and_say_their_own_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_projects_suites_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     files = suite_files()
     assert {"digits", "mnist"} <= files.keys() and files["mnist"] == Path("suites/mnist/params.yaml")
     for name, path in files.items():
-        values = load_suite(name).values
-        assert (values["suite"], values["params"]) == (name, str(path))
-        assert (values["at"], values["results"]) == (f"artifacts/{name}", f"results/{name}")
-        assert (ROOT / path.parent / values["root"]).resolve() == ROOT
+        suite = load_suite(name)
+        assert suite.dataset == suite.read("data.dataset") if name != "digits" else "digits"
+        assert (suite.at, suite.results) == (Path("artifacts", name), Path("results", name))
+        assert set(suite.names("figures")) <= set(suite.names("tables")) and path.with_name("tables.yaml").is_file()
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "params.yaml: expected the keys at, results, suite, found None"),
+        ("", "params.yaml: expected the keys dataset, seeds, found None"),
         ("{", "params.yaml: expected YAML, found ParserError "),
-        ("[1]", "params.yaml: expected the keys at, results, suite, found [1]"),
-        ("at: x", "params.yaml: expected the keys at, results, suite, found at"),
+        ("[1]", "params.yaml: expected the keys dataset, seeds, found [1]"),
+        ("at: x", "params.yaml: expected the keys dataset, seeds, found at"),
         ("\xff", "params.yaml: expected YAML, found UnicodeDecodeError "),
     ],
 )
