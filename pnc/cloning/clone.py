@@ -21,10 +21,13 @@ from pnc.cloning.localize_insert import check_search
 from pnc.cloning.networks import check_kind, check_values, device_of, unreachable
 from pnc.cloning.notice import notice
 from pnc.cloning.package import ClonePackage
+from pnc.cloning.positions import usable_positions
 from pnc.cloning.search import converged_losses, search
 from pnc.cloning.selection import best_position
 from pnc.cloning.settings import CloneSettings
 from pnc.cloning.task import CloneTask
+
+LEAK = 0.03  # the share of T_t's pictures that a clone may be expected to take without a warning
 
 
 def clone(
@@ -49,12 +52,12 @@ def clone(
     terminal if not said. The package's ``provenance`` has the source's own accuracy on D_t, in per cent.
 
     Raises PncError for input that does not fit. Warns where the source answers a class's pictures with other classes
-    alone, and where it has filters that M cannot choose among.
+    alone, where it has filters that M cannot choose among, and where T_t is expected to lose much to T_s.
     """
     with torch.inference_mode(False), torch.enable_grad():
         chosen = read_settings(settings, rehearsal is not None)
         task, names = make_task(source, target, samples, classes, rehearsal=rehearsal, settings=chosen, seed=seed)
-        searched = range(len(task.target)) if positions is None else positions
+        searched = usable_positions(task) if positions is None else positions
         check_search(task, chosen, searched)
         _warn_of_unmasked(task, searched)
         right = _source_accuracy(task, names)
@@ -62,10 +65,20 @@ def clone(
         local_models = fit_local_models(
             task.source, task.pixels, chosen.neighbourhood, seed=seed, ridge=chosen.ridge, progress=shown
         )
-        packages = search(task, local_models, chosen, names, positions=positions, seed=seed, progress=shown)
+        packages = search(task, local_models, chosen, names, positions=searched, seed=seed, progress=shown)
         best = packages[best_position(converged_losses(packages))]
         provenance = {**best.info.provenance, "source_accuracy": right}
+        _warn_of_leak(provenance["leak"], names)
         return replace(best, info=replace(best.info, provenance=provenance))
+
+
+def _warn_of_leak(share: float, names: tuple[str, ...]) -> None:
+    """Say so where the target is expected to lose more than a few of its own pictures to what was cloned."""
+    if share > LEAK:
+        notice(
+            f"{', '.join(names)}: to the target these look like classes of its own, so that about {100 * share:.0f} %"
+            " of its pictures are expected to be called one of them; samples of its classes (rehearsal) would help"
+        )
 
 
 def make_task(

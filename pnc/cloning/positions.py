@@ -1,13 +1,12 @@
 """Where a module can plug in at all."""
 
-import warnings
-
 import torch
 
 from pnc.arch import BlockNet
 from pnc.base.errors import bad
 from pnc.base.images import as_float
 from pnc.cloning.candidate import source_position, traverse
+from pnc.cloning.notice import notice
 from pnc.cloning.task import CloneTask
 
 
@@ -23,8 +22,7 @@ def usable_positions(task: CloneTask) -> tuple[int, ...]:
     if not fit:
         raise bad("positions R", expected="one at which both networks have features [N, C, H, W]", found="none")
     if left_out := sorted(set(every) - set(fit)):
-        text = f"positions R left out of the search, as features there are not [N, C, H, W]: {left_out}"
-        warnings.warn(text, stacklevel=3)
+        notice(f"positions R left out of the search, as features there are not [N, C, H, W]: {left_out}")
     return tuple(reversed(fit))
 
 
