@@ -55,6 +55,8 @@ _ALL = (
     _percent("avg", "Avg", "Ori and Tar weighted by the number of classes behind each, as in the paper"),
     _percent("ece", "ECE", "expected calibration error", better=-1),
     _percent("leak", "Leak", f"pictures of {_OWN} that were called a cloned one", better=-1),
+    _percent("expected_leak", "Expected leak", "how much of that the clone itself expects", better=-1),
+    _percent("held_out", "Held out", "held-out inputs answered right, or as both whole networks do (strict)"),
     _percent("source_acc", "Source", "accuracy of the source on its own classes"),
     _percent("acc_final", "Final", "accuracy on all classes after the last step"),
     _percent("acc_mean", "Mean", "average incremental accuracy: the mean over the steps, on all classes so far"),

@@ -14,9 +14,11 @@ from pnc.base.train import Schedule
 from pnc.cloned.finetune import fine_tuned
 from pnc.cloned.model import ClonedModel, attach
 from pnc.cloning.package import ClonePackage
+from pnc.cloning.search import accuracies as search_accuracies
+from pnc.cloning.selection import most_accurate
 
 Record = dict[str, Any]
-BEST, LAST = "best", "last"  # R*, and R = L − 1
+BEST, LAST, ACCURATE = "best", "last", "accurate"  # R*, R = L − 1, and the R of the best held-out accuracy
 
 
 def accuracies(experiment: Experiment, classifier: Classifier) -> dict[str, float]:
@@ -53,13 +55,16 @@ class Clones:
     variant: str = ""
 
     def measure(self) -> Iterator[Record]:
-        """Every position; R* once more with the size of its package, and R = L − 1 as the fixed position."""
+        """Every position; those chosen by either rule once more, with the size of the package; and R = L − 1."""
+        rules = {BEST: self.chosen, ACCURATE: most_accurate(search_accuracies(self.packages))}
         for position, package in self.packages.items():
+            said = package.info.provenance
             values = accuracies(self.experiment, joint(self._attached(position), self._old_classes))
+            values |= {"held_out": 100 * said["accuracy"], "expected_leak": 100 * said["leak"]}
             yield from self._records(values | {"loss": self.losses[position]}, str(position))
-            if position == self.chosen:
-                size = {"position": position, "package_bytes": package.nbytes}
-                yield from self._records(values | size, BEST)
+            size = {"position": position, "package_bytes": package.nbytes}
+            for rule in (rule for rule, chosen in rules.items() if chosen == position):
+                yield from self._records(values | size, rule)
             if position == self._last:
                 yield from self._records(values, LAST)
 
