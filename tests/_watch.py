@@ -11,12 +11,12 @@ import psutil
 T = TypeVar("T")
 
 
-def until(event: Callable[[], T], seconds: float = 60) -> T:
+def until(event: Callable[[], T], seconds: float = 60, *, every: float = 0.01) -> T:
     """Wait for the first true value of ``event()``. AssertionError if there is none."""
     end = time.monotonic() + seconds
     while not (value := event()):
         assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.005)
+        time.sleep(every)
     return value
 
 

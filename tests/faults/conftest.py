@@ -1,9 +1,6 @@
 """One run of the whole pipeline, which every test starts from a copy of."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from _project import Params, Project, small
@@ -14,13 +11,6 @@ from _run import finish
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project after an undisturbed run without DVC; not to be changed."""
     return finish(tmp_path_factory.mktemp("finished") / "project", tiny, save_often=True).project
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Of Prefect's, for all flows: the first one makes it, which takes a while."""
-    with patch.dict(os.environ, {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}):
-        yield
 
 
 @pytest.fixture

@@ -8,15 +8,20 @@ from pathlib import Path
 
 import psutil
 import pytest
+from _flow import environment
 from _project import EVERYTHING, REPRO, Command, Project, outcomes
 from _watch import alive, descendants, kill_all, until
+
+__all__ = ["environment"]  # a fixture
+
+with_prefect = pytest.mark.usefixtures("environment")
 
 PRETRAIN = "pretrain@new-0"
 INSERT = "localize_insert@new-old-S-strict-2-0"
 ABLATE = "ablate_unmasked@main-unmasked-new-old-S-strict-0"
 EVALUATE = "evaluate@new-old-S-strict-0"
 RUNNERS = {"dvc": REPRO, "flow": ("-m", "flows.benchmark")}
-PATIENCE = 200  # seconds
+PATIENCE = 300  # seconds: the machine may be busy
 
 # Runs a stage that is killed once an artefact is written, and before it has its name.
 DIES_WRITING = """
@@ -54,7 +59,7 @@ def start(project: Project, stage: str, runner: str = "dvc") -> Running:
 
 def await_worker(command: Command, words: list[str]) -> psutil.Process:
     """The process below ``command`` that works on the stage ``python -m WORDS``, once it is there."""
-    found = until(lambda: worker(command, words) or (command.poll() is not None and "ended"), PATIENCE)
+    found = until(lambda: worker(command, words) or (command.poll() is not None and "ended"), PATIENCE, every=0.1)
     assert isinstance(found, psutil.Process), command.log.read_text()
     return found
 
@@ -181,10 +186,10 @@ def test_a_damaged_checkpoint_is_put_aside_in_one_line(project: Project) -> None
     assert project.state() == before
 
 
+@with_prefect
 def test_a_flow_that_is_killed_again_and_again_ends_with_the_same_bits(project: Project) -> None:
-    """From nothing, with a power failure in every third stage."""
-    before, stages = project.state(), (PRETRAIN, INSERT, EVALUATE, "tables")
-    commands = [project.command(stage) for stage in stages]
+    """From nothing."""
+    before, commands = project.state(), [project.command(stage) for stage in (PRETRAIN, INSERT, EVALUATE)]
     project.forget(*project.lock())
     for words in commands:
         command = project.start(*RUNNERS["flow"], *EVERYTHING)
@@ -195,8 +200,9 @@ def test_a_flow_that_is_killed_again_and_again_ends_with_the_same_bits(project: 
     assert project.state() == before
 
 
+@with_prefect
 def test_a_flow_that_is_killed_alone_leaves_its_stage_to_the_next_one(project: Project) -> None:
-    """Its DVC and their stage work on; its server ends."""
+    """Its DVC and their stage work on."""
     before = project.state()
     running = start_until(project, INSERT, training, "flow")
     below = descendants(running.command.pid)
@@ -208,6 +214,7 @@ def test_a_flow_that_is_killed_alone_leaves_its_stage_to_the_next_one(project: P
     assert project.state() == before
 
 
+@with_prefect
 @pytest.mark.parametrize("victim", ["the stage", "its DVC"])
 def test_the_flow_itself_does_again_what_was_killed(project: Project, victim: str) -> None:
     """A stage whose DVC was killed works on: the next DVC's waits for it."""
@@ -223,11 +230,16 @@ def test_the_flow_itself_does_again_what_was_killed(project: Project, victim: st
     assert project.state() == before
 
 
+@with_prefect
 @pytest.mark.parametrize(
     ("runner", "number"), [("dvc", signal.SIGINT), ("flow", signal.SIGINT), ("flow", signal.SIGTERM)]
 )
-def test_an_interrupt_ends_everything_within_5_seconds(project: Project, runner: str, number: signal.Signals) -> None:
+def test_an_interrupt_ends_everything_within_5_seconds(
+    project: Project, runner: str, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C is SIGINT to the command's process group, as a terminal sends it."""
+    if number == signal.SIGINT:
+        monkeypatch.delenv("PREFECT_API_URL")  # the flow has a server of its own, which ends too
     before = project.state()
     running = start_until(project, PRETRAIN, training, runner)
     below = descendants(running.command.pid)
@@ -243,6 +255,7 @@ def test_an_interrupt_ends_everything_within_5_seconds(project: Project, runner:
     assert project.state() == before
 
 
+@with_prefect
 @pytest.mark.parametrize("runner", RUNNERS)
 def test_two_runs_at_once_end_with_the_same_bits(project: Project, runner: str) -> None:
     """DVC refuses a stage that another DVC works on; the flow waits for it."""
