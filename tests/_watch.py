@@ -11,8 +11,8 @@ import psutil
 T = TypeVar("T")
 
 
-def until(event: Callable[[], T], seconds: float = 60, *, every: float = 0.01) -> T:
-    """Wait for the first true value of ``event()``. AssertionError if there is none."""
+def until(event: Callable[[], T], seconds: float = 300, *, every: float = 0.01) -> T:
+    """Wait for the first true value of ``event()``, with patience for busy machines. AssertionError if none comes."""
     end = time.monotonic() + seconds
     while not (value := event()):
         assert time.monotonic() < end, f"not within {seconds} s"

@@ -21,7 +21,6 @@ INSERT = "localize_insert@new-old-S-strict-2-0"
 ABLATE = "ablate_unmasked@main-unmasked-new-old-S-strict-0"
 EVALUATE = "evaluate@new-old-S-strict-0"
 RUNNERS = {"dvc": REPRO, "flow": ("-m", "flows.benchmark")}
-PATIENCE = 300  # seconds: the machine may be busy
 
 # Runs a stage that is killed once an artefact is written, and before it has its name.
 DIES_WRITING = """
@@ -59,7 +58,7 @@ def start(project: Project, stage: str, runner: str = "dvc") -> Running:
 
 def await_worker(command: Command, words: list[str]) -> psutil.Process:
     """The process below ``command`` that works on the stage ``python -m WORDS``, once it is there."""
-    found = until(lambda: worker(command, words) or (command.poll() is not None and "ended"), PATIENCE, every=0.1)
+    found = until(lambda: worker(command, words) or (command.poll() is not None and "ended"), every=0.1)
     assert isinstance(found, psutil.Process), command.log.read_text()
     return found
 
@@ -79,7 +78,7 @@ def worker(command: Command, words: list[str]) -> psutil.Process | None:
 
 def start_until(project: Project, stage: str, moment: "Moment", runner: str = "dvc") -> Running:
     running = start(project, stage, runner)
-    until(lambda: moment(running) or running.command.poll() is not None, PATIENCE)
+    until(lambda: moment(running) or running.command.poll() is not None)
     assert running.command.poll() is None, f"{stage} ended too early"
     return running
 
