@@ -37,7 +37,7 @@ def test_all_of_it_from_nothing_has_the_same_bits_and_nothing_runs_twice(project
 
 
 def test_epochs_of_the_insertion_leave_networks_and_baselines_alone_there_and_back(project: Project) -> None:
-    """What was computed once is then restored; tables and figures, which git keeps and DVC's cache does not, are
+    """What was computed once is then restored; tables and figures, which git keeps and not DVC's cache, may be
     written anew."""
     before, epochs = project.state(), project.params()["clone"]["schedule"]["epochs"]
     project.set("clone.schedule.epochs", 2)
@@ -49,8 +49,8 @@ def test_epochs_of_the_insertion_leave_networks_and_baselines_alone_there_and_ba
     for number, state in ((epochs, before), (2, changed)):
         project.set("clone.schedule.epochs", number)
         done = project.repro(*EVERYTHING)
-        assert only(done, "Ran") == {TABLES, FIGURE}
-        assert only(done, "Restored") == after - {TABLES, FIGURE}
+        assert only(done, "Ran") <= {TABLES, FIGURE}
+        assert only(done, "Ran") | only(done, "Restored") == after
         assert project.state() == state
 
 
