@@ -3,16 +3,15 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 from _paths import ROOT
+from _watch import until
 from distributed import Client
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -93,21 +92,6 @@ def start(
     environment = os.environ | ENVIRONMENT | {"PNC_SCHEDULER": scheduler}
     command = [sys.executable, "-m", stage, *arguments]
     return subprocess.Popen(command, cwd=folder, env=environment, text=True, **{**pipes, **options})
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait for it. AssertionError if it does not come true."""
-    patience = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < patience, f"not within {seconds} s"
-        time.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @dataclass

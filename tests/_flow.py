@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,12 +56,6 @@ class Flow:
     def repro(self, *targets: str) -> None:
         command = [sys.executable, "-m", "dvc", "repro", "-q", *targets]
         subprocess.run(command, cwd=self.folder, env=self.environment, check=True)
-
-    def wait_for(self, name: str) -> None:
-        patience = time.monotonic() + 60
-        while not (self.folder / name).exists():
-            assert time.monotonic() < patience, f"no {name}"
-            time.sleep(0.05)
 
     def left(self) -> list[str]:
         """Command lines of processes that come from this flow: they have its environment."""

@@ -32,6 +32,7 @@ OUTCOMES = {
     "Failed": r"ERROR: failed to reproduce '(.+?)'",
 }
 Params = dict[str, Any]
+Change = Callable[[Params], Params]
 
 
 class Plain(yaml.SafeDumper):
@@ -98,7 +99,7 @@ class Project:
         """
         status, output = self.python(*REPRO, *targets)
         if status and HALF_A_LOCK in output:
-            remove(self.folder / ".dvc" / "tmp" / "rwlock")
+            assert self.python("-m", "flows.unlock") == (0, "")
             status, output = self.python(*REPRO, *targets)
         assert status == 0, output
         return outcomes(output)
@@ -229,7 +230,7 @@ class Project:
         return self.folder / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
 
 
-def lay_out(folder: Path, change: Callable[[Params], Params] | None = None, *, save_often: bool = False) -> Project:
+def lay_out(folder: Path, change: Change | None = None, *, save_often: bool = False) -> Project:
     """The sources of this working tree, committed, with the digits suite changed by ``change`` (default: ``small``).
 
     The other suites are left out: DVC would read their hundreds of stages in every command.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from _fresh import Ended, python
 from _graph import Graph, Stage, opened, read
-from _project import Params, Project, lay_out, small
+from _project import Change, Params, Project, lay_out, small
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,10 @@ class Finished:
     ended: dict[str, Ended]
 
 
-def finish(folder: Path) -> Finished:
-    """Run every stage. DVC only records it: it would start an interpreter for each."""
-    project = lay_out(folder, everything)
+def finish(folder: Path, change: Change | None = None, *, save_often: bool = False) -> Finished:
+    """``lay_out`` (default: ``everything``) and run every stage. DVC only records it: it would start an interpreter
+    for each."""
+    project = lay_out(folder, change or everything, save_often=save_often)
     with opened(project.folder, project.environment()) as repo:
         graph = read(repo)
         ended = {name: run(project, stage) for name, stage in graph.items()}

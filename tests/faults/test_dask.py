@@ -9,36 +9,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-from _dask import alive, recorded, start, until
-from _dask import lay_out as lay_out_small
-from _project import REPRO, Command, Project, lay_out
+from _dask import lay_out, recorded, start
+from _project import REPRO, Command, Project
+from _watch import alive, until
 from distributed import Client
 
 from flows.dask.cluster import cluster
 from pnc.base.errors import PncError
 
-STAGES = ("prepare@digits", "pretrain_digits@digits-source-0")
+STAGES = ("prepare", "pretrain@new-0")
 NOWHERE = "tcp://127.0.0.1:1"
-
-
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The two stages, run without a cluster; not to be changed."""
-    project = long_trained(tmp_path_factory.mktemp("alone") / "project")
-    assert project.repro(*STAGES) == dict.fromkeys(STAGES, "Ran")
-    return project
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return long_trained(tmp_path / "project")
-
-
-def long_trained(folder: Path) -> Project:
-    """The project, with some seconds of training to interrupt."""
-    project = lay_out(folder)
-    project.set("pretrain.epochs", 25)
-    return project
 
 
 @pytest.fixture
@@ -51,7 +31,7 @@ def scheduler(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def training(project: Project) -> tuple[Command, psutil.Process]:
     """DVC while it pretrains, and the process at work, which is suspended after an epoch."""
-    project.repro(STAGES[0])
+    project.forget(STAGES[1])
     dvc = project.start(*REPRO, STAGES[1])
     until(lambda: list(project.folder.glob(".scratch/*/*.pt")))
     (stage,) = (process for process in pretraining() if "PNC_SCHEDULER" not in process.environ())
@@ -75,39 +55,44 @@ def pretraining() -> list[psutil.Process]:
 
 
 @pytest.mark.usefixtures("scheduler")
-def test_a_cluster_makes_the_same_bytes(alone: Project, project: Project) -> None:
+def test_a_cluster_makes_the_same_bytes(project: Project) -> None:
+    before = project.state()
+    project.forget(*STAGES)
     status, output = project.python(*REPRO, *STAGES)
     assert status == 0, output
     assert len(re.findall(r"^\w+: runs on tcp://127\.0\.0\.1:\d+ ", output, re.MULTILINE)) == 2
-    assert "pretrain source, seed 0: 25/25" in output
-    assert project.state() == alone.state()
+    assert "pretrain new, seed 0: 8/8" in output
+    assert project.state() == before
 
 
 @pytest.mark.usefixtures("scheduler")
-def test_a_killed_worker_costs_one_try(alone: Project, project: Project) -> None:
+def test_a_killed_worker_costs_one_try(project: Project) -> None:
+    before = project.state()
     dvc, stage = training(project)
     stage.parents()[1].kill()  # above its leash
     status, output = dvc.ended()
-    assert not alive(stage.pid)
+    assert not alive(stage)
     assert status != 0
     assert re.search(r"^pretrain: killed: lost the worker tcp://", output, re.MULTILINE), output
     assert "exited with 137" in output
     project.repro(*STAGES)
-    assert project.state() == alone.state()
+    assert project.state() == before
 
 
 @pytest.mark.usefixtures("scheduler")
-def test_a_killed_dispatcher_takes_the_remote_stage_with_it(alone: Project, project: Project) -> None:
+def test_a_killed_dispatcher_takes_the_remote_stage_with_it(project: Project) -> None:
+    before = project.state()
     dvc, stage = training(project)
     dispatcher().kill()
-    until(lambda: not alive(stage.pid), 5)
+    until(lambda: not alive(stage), 5)
     assert dvc.wait() != 0
     project.repro(*STAGES)
-    assert project.state() == alone.state()
+    assert project.state() == before
 
 
 @pytest.mark.usefixtures("scheduler")
-def test_a_killed_dvc_leaves_a_stage_that_the_next_one_waits_for(alone: Project, project: Project) -> None:
+def test_a_killed_dvc_leaves_a_stage_that_the_next_one_waits_for(project: Project) -> None:
+    before = project.state()
     dvc, stage = training(project)
     dvc.kill()
     dvc.ended()
@@ -116,8 +101,8 @@ def test_a_killed_dvc_leaves_a_stage_that_the_next_one_waits_for(alone: Project,
     stage.resume()
     status, output = successor.ended()
     assert status == 0, output
-    assert not alive(stage.pid)
-    assert project.state() == alone.state()
+    assert not alive(stage)
+    assert project.state() == before
 
 
 # The cluster itself
@@ -145,14 +130,14 @@ def test_a_scheduler_that_does_not_answer_is_one_line_within_ten_seconds(tmp_pat
         pass
     assert "\n" not in str(refused.value)
     assert time.monotonic() - began < 10
-    with start(lay_out_small(tmp_path / "small"), "light", "one", 0, NOWHERE) as process:
+    with start(lay_out(tmp_path / "small"), "light", "one", 0, NOWHERE) as process:
         _, errors = process.communicate()
     assert process.returncode == 1
     assert errors.startswith("light: Dask scheduler: expected an address that answers") and errors.count("\n") == 1
 
 
 def test_a_cluster_that_ends_ends_the_stages_on_it(tmp_path: Path) -> None:
-    folder = lay_out_small(tmp_path / "small")
+    folder = lay_out(tmp_path / "small")
     with contextlib.ExitStack() as stack:
         address = stack.enter_context(cluster(1))
         with start(folder, "light", "one", "inf", address) as process:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from _project import EVERYTHING, REPRO, Project, remove
 
-INSERT, SELECT = "localize_insert_digits@digits-S-strict-2-0", "select_digits@digits-S-strict-0"
-PREPARE, PRETRAIN = "prepare@digits", "pretrain_digits@digits-source-0"
-LOCAL_MODELS, EVALUATE = "local_models_digits@digits-S-0", "evaluate_digits@digits-S-strict-0"
+PREPARE, PRETRAIN, LOCAL_MODELS = "prepare", "pretrain@new-0", "local_models@new-0"
+INSERT, SELECT = "localize_insert@new-old-S-strict-2-0", "select@new-old-S-strict-0"
+EVALUATE = "evaluate@new-old-S-strict-0"
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def refused(project: Project, *arguments: str, reason: str, limit: int | None = 
     return output
 
 
-@pytest.mark.parametrize("stage", [PREPARE, PRETRAIN, LOCAL_MODELS, EVALUATE, "tables@digits"])
+@pytest.mark.parametrize("stage", [PREPARE, PRETRAIN, LOCAL_MODELS, EVALUATE, "tables"])
 def test_a_stage_that_cannot_write_leaves_nothing_behind(project: Project, stage: str) -> None:
     """Every file is cut off at 1000 bytes: the error of a full disk, without a disk."""
     before = project.state()
@@ -102,7 +102,8 @@ def remount(folder: Path, mode: str) -> None:
 
 
 def test_half_a_lock_file_is_said_and_made_again_from_the_cache(project: Project) -> None:
-    """DVC writes dvc.lock in place, so that a power failure may cut it off. Without it, nothing is trained again."""
+    """Plain DVC writes dvc.lock in place, so that a power failure may cut it off. Without it, nothing is trained
+    again."""
     before = project.state()
     lock = project.folder / "dvc.lock"
     whole = lock.read_bytes()
@@ -110,7 +111,7 @@ def test_half_a_lock_file_is_said_and_made_again_from_the_cache(project: Project
     refused(project, *REPRO, *EVERYTHING, reason="dvc.lock")
     lock.unlink()
     done = project.repro(*EVERYTHING)
-    assert {stage for stage, outcome in done.items() if outcome == "Ran"} <= set(EVERYTHING)
+    assert {stage for stage, outcome in done.items() if outcome == "Ran"} <= {"tables", "figures@T1"}
     assert project.state() == before
 
 
@@ -123,7 +124,7 @@ def test_no_number_comes_from_a_damaged_cache(project: Project, stage: str) -> N
     turn_a_bit(max(project.cached(out), key=lambda path: path.stat().st_size))
     remove(project.folder / out["path"])
     if stage == EVALUATE:
-        project.edit("stages/tables.py", "Partial network cloning on", "Measured on")
+        project.append("stages/cells.py")
     else:
         project.set("finetune.epochs", 3)
     refused(project, *REPRO, *EVERYTHING, reason=f"{out['path']}")

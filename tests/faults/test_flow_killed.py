@@ -1,9 +1,9 @@
 """A flow that was killed, and the next one."""
 
-import time
 from pathlib import Path
 
 from _flow import SLOW, Flow, environment
+from _watch import until
 
 __all__ = ["environment"]  # a fixture
 
@@ -14,11 +14,10 @@ def test_a_killed_flow_takes_its_server_along_but_lets_its_stage_end(
     without = {name: value for name, value in environment.items() if name != "PREFECT_API_URL"}
     flow = Flow.make(tmp_path, SLOW, without)
     with flow.start("slow") as killed:
-        flow.wait_for("started")
+        until((flow.folder / "started").exists)
         killed.kill()
-    time.sleep(0.5)
-    left = " ".join(flow.left())
-    assert "dvc" in left and "flows._server" not in left
+    until(lambda: not any("flows._server" in command for command in flow.left()), 5)
+    assert any("flows._dvc" in command for command in flow.left())
     (flow.folder / "go").touch()
     status, output = flow.run("slow")
     assert status == 0, output

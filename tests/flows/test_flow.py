@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 import pytest
-from _dask import until
 from _flow import SLOW, Flow, environment
+from _watch import until
 
 __all__ = ["environment"]  # a fixture
 
@@ -260,7 +260,7 @@ def test_an_interrupt_ends_everything_within_five_seconds(
     stages = {"long": {"cmd": command, "outs": ["x"]}, "next": {"cmd": "cp x y", "deps": ["x"], "outs": ["y"]}}
     flow = Flow.make(tmp_path, json.dumps({"stages": stages}), environment)
     with flow.start("next") as process:
-        flow.wait_for("started")
+        until((flow.folder / "started").exists)
         began = time.monotonic()
         process.send_signal(number)
         process.send_signal(number)  # the impatient do
@@ -280,7 +280,7 @@ def test_an_interrupt_ends_everything_within_five_seconds(
 def test_two_flows_at_once_both_succeed_and_no_stage_runs_twice(environment: dict[str, str], tmp_path: Path) -> None:
     flow = Flow.make(tmp_path, SLOW, environment)
     with flow.start("slow") as one:
-        flow.wait_for("started")
+        until((flow.folder / "started").exists)
         with flow.start() as two:
             until(lambda: any("Waiting for another run" in log["message"] for log in flow.asked("logs/filter")))
             (flow.folder / "go").touch()

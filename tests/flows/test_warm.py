@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from _dask import until
 from _flow import Flow
 from _paths import ROOT
+from _watch import until
 
 from flows._stage import Dvc, Ended, Outcome
 

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from _dask import ROOT, lay_out, recorded, start, until
+from _dask import ROOT, lay_out, recorded, start
+from _watch import until
 
 from bench.work.lock import alone
 

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from _dask import alive, lay_out, recorded, until
+from _dask import lay_out, recorded
 from _flow import Flow, environment
+from _watch import alive, until
 
 __all__ = ["environment"]  # a fixture
 

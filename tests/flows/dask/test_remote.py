@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from _dask import ENVIRONMENT, ROOT, Cluster, alive, cluster, lay_out, recorded, start, until
+from _dask import ENVIRONMENT, ROOT, Cluster, cluster, lay_out, recorded, start
+from _watch import alive, until
 
 from flows.dask import remote
 from flows.dask.resources import obtainable, required
