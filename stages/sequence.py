@@ -70,11 +70,10 @@ class Step:
             with self._suite.rebuilt_by("select", *names, self.seeds):
                 position = str(read_json(folder / "chosen.json")[str(seed)]["position"])
             return ("localize_insert", *names, position, self.seeds), folder / "at" / f"R{position}"
-        for grid, shared in GRIDS.items():
-            if self._is_in(grid):
-                variant = str(self._suite.read(f"grids.{grid}.variant")[0])
-                stage = (f"ablate_{grid}", shared, variant, *names, self.seeds)
-                return stage, self._suite.ablated(shared, variant, *names, self.seeds)
+        for grid in [grid for grid in GRIDS if self._is_in(grid)]:
+            variant = str(self._suite.read(f"grids.{grid}.variant")[0])
+            stage = (f"ablate_{grid}", GRIDS[grid], variant, *names, self.seeds)
+            return stage, self._suite.ablated(GRIDS[grid], variant, *names, self.seeds)
         expected = f"a clone for '{self.target}', {self.regime}, of a grid of {', '.join(('main', *GRIDS))}"
         raise bad("step of a sequence", expected=expected, found=f"{self.source}/{self.task}")
 

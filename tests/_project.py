@@ -270,13 +270,16 @@ def small(params: Params) -> Params:
         "clone": {
             "inputs_per_epoch": 256,
             "schedule": {"epochs": 3, "batch": 64, "lr": 0.003},
+            "insert": {"epochs": 2, "batch": 64, "lr": 0.003},
             "start_inputs": 64,
             "held_out_inputs": 64,
         },
         "finetune": {"epochs": 2, "batch": 64, "lr": 0.001},
         "variants": {"unmasked": {"clone": {"keep": 1.0}, "finetune": True}},
         "methods": {
-            "untrained": {"direct_ensemble_calibrated": {"regime": "strict", "settings": {"q": 0.96}}},
+            "untrained": {
+                "direct_ensemble_calibrated": {"regime": "strict", "settings": {"q": 0.96, "neutral": 0.5}}
+            },
             "continual": {"continual": {"regime": "strict", "settings": {"schedule": {"epochs": 2, "batch": 64}}}},
         },
         "grids": {name: {key: [] for key in grid} for name, grid in params["grids"].items()}

@@ -8,14 +8,11 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from functools import reduce
-from operator import getitem
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-import yaml
 from _fresh import Ended, python
 from _project import Project
 from _run import Finished, run
@@ -248,15 +245,17 @@ def test_a_killed_localisation_goes_on_where_it_was(project: Project) -> None:
     kill(project, "localize_insert", 6, position="2", **CLONE)
     assert not (project.folder / CLONES / "at/R2").exists()
     assert resumed(project, "localize_insert", position="2", **CLONE) == [
-        "localise and insert: 1/2",
-        "localise and insert: 2/2",
+        "localise: 1/2",
+        "localise: 2/2",
+        "insert: 1/2",
+        "insert: 2/2",
     ]
     assert project.made() == before
 
 
 GROUP = {"grid": "main", "method": "continual", **PAIR, "seeds": "0"}
 KILLED = {
-    "ablate": ({"grid": "steps", "variant": "whole", **CLONE}, 13, AT / "scores/steps/whole/new/old/S/strict/0.json"),
+    "ablate": ({"grid": "steps", "variant": "whole", **CLONE}, 61, AT / "scores/steps/whole/new/old/S/strict/0.json"),
     "baseline": (GROUP, 2, AT / "scores/main/baseline/continual/new/old/S/0.json"),
 }
 
@@ -271,7 +270,8 @@ def test_unfinished_work_on_other_networks_is_never_gone_on_with(project: Projec
         for path in (project.folder / ".scratch").rglob("*.pt")
         if "continual" in path.name or "fine" in path.name
     ]
-    project.set("networks.old.recipe.schedule.lr", 0.001)
+    project.set("networks.old.recipe", "slower")
+    project.set("recipes.slower", {"schedule": {"epochs": 3, "batch": 128, "lr": 0.001}})
     assert project.stage("pretrain", network="old", seeds="0").status == 0
     resumed(project, stage, **arguments)
     found = (project.folder / scores).read_bytes()
@@ -288,7 +288,8 @@ def copied(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """What stages read and write, as the working directory."""
     for name in ("artifacts", "results", "paper"):
         shutil.copytree(finished.project.folder / name, tmp_path / name)
-    shutil.copy(finished.project.folder / "params.yaml", tmp_path)
+    for name in ("params.yaml", "tables.yaml"):
+        shutil.copy(finished.project.folder / name, tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -383,9 +384,7 @@ def test_an_unknown_name_is_refused_beside_the_known_ones(
 def test_an_unknown_parameter_is_refused_by_name(
     copied: Path, capsys: pytest.CaptureFixture[str], stage: str, arguments: dict[str, str], place: str, key: str
 ) -> None:
-    values = yaml.safe_load((copied / "params.yaml").read_text())
-    reduce(getitem, place.split("."), values)[key] = 1
-    (copied / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    Project(copied).set(f"{place}.{key}", 1)
     line = refusal(capsys, stage, **arguments)
     assert key in line
     assert place.rpartition(".")[2] in line

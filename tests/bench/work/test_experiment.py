@@ -171,6 +171,7 @@ def test_settings_are_the_suites_with_the_regime_and_what_is_held_out(store: Sto
         start_inputs=64,
         held_out_inputs=64,
         schedule=Schedule(3, 64, 0.003),
+        insert=Schedule(2, 64, 0.003),
     )
 
 
