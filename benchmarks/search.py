@@ -1,8 +1,8 @@
-"""What the search over R costs when all positions are trained in one pass.
+"""What the search over R costs when all positions share their inputs.
 
     python benchmarks/search.py
 
-The frozen trunks run once per batch and serve every R. Beside it: R = 0 alone, and every R by itself, in turn.
+Both networks answer the inputs once, for every R. Beside it: R = 0 alone, and every R by itself, in turn.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     print(f"{machine(options.threads, options.rounds)}, {SETTINGS.inputs_per_epoch} inputs, strict, keep = 0.3\n")
-    header = "network | width | positions | all in one pass, s | / R = 0 alone | / one after another | difference"
+    header = "network | width | positions | all R, s | / R = 0 alone | / one after another | difference"
     print(table(header, [row(arch, width, options.rounds) for arch, width in NETWORKS.items()]))
 
 

@@ -10,6 +10,7 @@ Rooms, each importing only from those before it: base, arch, wrapping, data, clo
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,8 +58,14 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
 def __getattr__(name: str) -> Any:
     """Import on first use: torch takes seconds to load, and the tables do without it."""
+    if name == "__version__":
+        return version("pnc")
     for home, names in _HOMES.items():
         if name in names:
             return getattr(import_module(home), name)
