@@ -29,8 +29,9 @@ lint: $(VENV)/installed
 types: $(VENV)/installed
 	mypy
 
+# A process for each core, one thread each: the networks are small. A file's tests stay together, as they share runs.
 unit: $(VENV)/installed
-	pytest --ignore=tests/faults
+	OMP_NUM_THREADS=1 pytest --ignore=tests/faults --numprocesses auto --dist loadfile
 
 # Killed, interrupted, starved and damaged runs of the real pipeline, and what a change re-runs: minutes.
 test-faults: $(VENV)/installed

@@ -69,6 +69,7 @@ class MaskedLayer(nn.Module):
         self.register_buffer("fill", torch.zeros_like(start) if fill is None else fill)
         self.register_buffer("gain", torch.ones_like(start))
         self.register_buffer("shift", torch.zeros_like(start))
+        self.is_filled, self.is_rescaled = bool(self.fill.any()), False  # what is not there costs no pass over maps
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -102,6 +103,11 @@ class MaskedLayer(nn.Module):
         hard = top_c(self.scores.detach(), self.c).to(self.scores.dtype)
         return hard + (self.scores - self.scores.detach())
 
+    def rescale(self, filters: Tensor, gain: Tensor, shift: Tensor) -> None:
+        """Give ``filters`` (indices, or boolean) their constants."""
+        self.gain[filters], self.shift[filters] = gain, shift
+        self.is_rescaled = True
+
     def harden(self, on: Tensor | None = None) -> None:
         """Binarise for good: the top-c filters, or ``on`` [filters] if given."""
         if on is None:
@@ -115,10 +121,10 @@ class MaskedLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.layer(x)
         shape = (-1, 1, 1) if isinstance(self.layer, nn.Conv2d) else (-1,)
-        mask, fill = self.mask.view(shape), self.fill.view(shape)
-        if self.rescales:
+        mask = self.mask.view(shape)
+        if self.is_rescaled:
             y = torch.addcmul(self.shift.view(shape), self.gain.view(shape), y)
-        return mask * y + (1 - mask) * fill
+        return mask * y + (1 - mask) * self.fill.view(shape) if self.is_filled else mask * y
 
 
 def fill_value(layer: Maskable, norm: nn.Module | None, reading: MaskReading) -> Tensor:

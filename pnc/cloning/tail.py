@@ -59,7 +59,8 @@ class MaskedTail(nn.Module):
             if constants[name].shape != (2, int(layer.on.sum())):
                 expected = f"gain and shift of {int(layer.on.sum())} filters"
                 raise bad(f"constants of {name}", expected=expected, found=list(constants[name].shape))
-            layer.gain[layer.on], layer.shift[layer.on] = constants[name].to(layer.gain)
+            gain, shift = constants[name].to(layer.gain)
+            layer.rescale(layer.on, gain, shift)
         return self
 
     def harden(self, bits: Mapping[str, Tensor] | None = None) -> "MaskedTail":

@@ -52,8 +52,10 @@ def hardened(network: BlockNet, start: int, keep: float, reading: MaskReading = 
         assert layer.scores is not None
         layer.scores.data.uniform_(generator=generator(seed, name))
         if layer.rescales:
-            layer.gain.uniform_(0.5, 2, generator=generator(seed, name, "gain"))
-            layer.shift.normal_(generator=generator(seed, name, "shift"))
+            gain = torch.rand(len(layer.on), generator=generator(seed, name, "gain")) * 1.5 + 0.5
+            layer.rescale(
+                torch.ones_like(layer.on), gain, torch.randn(len(layer.on), generator=generator(seed, name))
+            )
     return tail.harden()
 
 

@@ -44,8 +44,7 @@ class SlicedTail(nn.Module):
         """Give ``tail``, the one that this is a slice of, the gains and shifts that were learned."""
         layers = dict(tail.masked_layers())
         for layer in self._rescaled():
-            gain, shift = layer.in_front_of_norm()
-            layers[layer.name].gain[layer.filters], layers[layer.name].shift[layer.filters] = gain, shift
+            layers[layer.name].rescale(layer.filters, *layer.in_front_of_norm())
 
     def _rescaled(self) -> list[Rescaled]:
         return [module for module in self.body.modules() if isinstance(module, Rescaled)]
