@@ -27,6 +27,11 @@ def descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
+def serving() -> list[psutil.Process]:
+    """This process's children that hold DVC in memory for the flow; other tests may have left children of their own."""
+    return [child for child in psutil.Process().children() if "serve()" in " ".join(child.cmdline())]
+
+
 def alive(process: psutil.Process | int) -> bool:
     """Whether a process, or one with this id, is there and is no zombie."""
     try:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pnc.base.errors import bad
+from pnc.base.errors import PncError, bad
 from pnc.base.images import Images
 from pnc.base.seeds import generator
 from pnc.base.train import Checkpoint, Schedule, fit
@@ -120,18 +120,27 @@ class _Learner:
         self.evidence = objective.source_scores(lessons.taught.answers, task.classes, settings.rest_weight)
         self.heads = [*candidate.adapter.parameters(), *candidate.rows.parameters()]
 
-    def fit(self, checkpoint: Checkpoint | None, progress: bool) -> tuple[SlicedTail, list[float]]:
+    def fit(self, checkpoint: Checkpoint | None, progress: bool) -> tuple[MaskedTail | SlicedTail, list[float]]:
         """Learn M with A and F_c, fix it, learn on at the size that is left: (the tail cut down, the losses)."""
         candidate, settings = self.candidate, self.settings
         epochs = self._epochs("localise", settings.schedule, candidate.tail, checkpoint, progress)
         candidate.tail.harden()
-        with torch.no_grad():
-            example = candidate.adapter(self.taught(torch.zeros(1, dtype=torch.long)))
-        sliced = slice_tail(candidate.tail, example, learns=True)
+        tail = self._cut_down()
         if settings.insert is not None:
-            epochs += self._epochs("insert", settings.insert, sliced, checkpoint, progress)
-            sliced.write_back(candidate.tail)
-        return sliced, epochs
+            epochs += self._epochs("insert", settings.insert, tail, checkpoint, progress)
+        if isinstance(tail, SlicedTail):
+            tail.write_back(candidate.tail)
+        return tail, epochs
+
+    @torch.no_grad()
+    def _cut_down(self) -> MaskedTail | SlicedTail:
+        """The tail without what M drops; itself, and no constants to learn, where its blocks cannot be taken apart."""
+        candidate = self.candidate
+        example = candidate.adapter(self.taught(torch.zeros(1, dtype=torch.long)))
+        try:
+            return slice_tail(candidate.tail, example, learns=True)
+        except PncError:
+            return candidate.tail
 
     def _epochs(
         self,

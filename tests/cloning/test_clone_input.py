@@ -184,7 +184,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"settings": {"regime": "strict"}, "rehearsal": images(4, 4)},
         "settings.regime beside rehearsal samples (D_o): expected rehearsal (or no rehearsal samples), found strict",
     ),
-    "an unknown setting": ({"settings": {"kept": 0.5}}, "settings: unknown key: expected one of calibration, "),
+    "an unknown setting": (
+        {"settings": {"kept": 0.5}},
+        "settings: unknown key: expected one of adapter, anneal, calibration, ",
+    ),
     "no file of settings": ({"settings": "no.json"}, "no.json: expected a JSON file, found no file"),
     "labels between classes": (
         {"samples": [(FLOATS, LABELS + 0.7)]},
@@ -366,7 +369,8 @@ def test_a_source_that_never_gives_the_labels_is_reported_with_its_accuracy() ->
         pnc.PncWarning, match=r"the source never answers owl on their own pictures; .* 50.0 % "
     ) as seen:
         found = make(source=source, target=target)
-    assert found.info.provenance["source_accuracy"] == 50 and len(seen) == 1
+    assert found.info.provenance["source_accuracy"] == 50
+    assert len([one for one in seen if "never answers" in str(one.message)]) == 1
     source.head.bias.data.copy_(torch.tensor([1, 0, 0, 0, 0]))
     with pytest.warns(
         pnc.PncWarning, match=r"never answers owl, kiwi on .* 0.0 % \(are the labels the source's, and"
@@ -399,7 +403,7 @@ def test_filters_that_no_mask_reaches_are_reported() -> None:
     with pytest.warns(pnc.PncWarning) as seen:  # not in the part that is cloned
         source.head.bias.data.copy_(torch.tensor([9, 0, 0, 0, 0]))
         make(source=source, target=target, positions=[2])
-    assert len(seen) == 1 and "never answers" in str(seen[0].message)
+    assert not any("cannot choose" in str(each.message) for each in seen)
 
 
 @pytest.mark.parametrize(("terminal", "progress", "shown"), [(True, None, 1), (False, None, 0), (True, False, 0)])
@@ -408,7 +412,7 @@ def test_progress_is_shown_on_a_terminal(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     make(progress=progress)
-    assert ("localise and insert" in capsys.readouterr().err) == shown
+    assert ("localise" in capsys.readouterr().err) == shown
 
 
 def test_what_clone_accepts_attach_accepts_too() -> None:

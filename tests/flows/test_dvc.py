@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 import yaml
 from _flow import Flow
 from _paths import ROOT
+from _watch import serving
 
 from flows._stage import Dvc, Ended, Outcome
 
@@ -111,18 +111,18 @@ def test_a_lock_file_of_another_form_is_left_to_dvc(dvc: Dvc) -> None:
 
 def test_one_process_serves_many_stages_and_each_has_its_own_lines(dvc: Dvc) -> None:
     _, said = reproduce(dvc, "plain")
-    (process,) = psutil.Process().children()
+    (process,) = serving()
     assert "> echo 1 > plain" in said
     ended, said = reproduce(dvc, "nothing")
     assert ended.outcome is Outcome.FAILED and "nothing" in ended.message
     assert "> echo 1 > plain" not in said
     assert reproduce(dvc, "several")[0].outcome is Outcome.RAN
-    assert psutil.Process().children() == [process]
+    assert serving() == [process]
 
 
 def test_what_a_process_that_has_died_should_have_done_is_done_by_a_new_one(dvc: Dvc) -> None:
     reproduce(dvc, "plain")
-    (process,) = psutil.Process().children()
+    (process,) = serving()
     process.kill()
     ended, said = reproduce(dvc, "several")
     assert ended.outcome is Outcome.RAN
@@ -145,7 +145,7 @@ def test_stages_find_nothing_on_their_standard_input(folder: Path, dvc: Dvc) -> 
 def test_nothing_starts_once_it_was_stopped(dvc: Dvc) -> None:
     dvc.stop()
     assert reproduce(dvc, "plain") == (Ended(Outcome.INTERRUPTED), [])
-    assert psutil.Process().children() == []
+    assert serving() == []
 
 
 def test_the_process_ends_with_the_one_who_asks(folder: Path) -> None:

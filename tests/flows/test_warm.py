@@ -10,7 +10,7 @@ import psutil
 import pytest
 from _flow import Flow
 from _paths import ROOT
-from _watch import until
+from _watch import serving, until
 
 from flows._stage import Dvc, Ended, Outcome
 
@@ -73,7 +73,7 @@ def test_a_stage_that_fails_or_is_killed_is_so_for_dvc(dvc: Dvc, monkeypatch: py
 
 
 def test_a_stop_ends_the_stage_and_all_that_was_forked_for_it(dvc: Dvc) -> None:
-    (process,) = psutil.Process().children()
+    (process,) = serving()
     below: list[psutil.Process] = []
 
     def stop() -> None:

@@ -54,7 +54,7 @@ class Rescaled(nn.Module):
         super().__init__()
         (gain, shift), (scale, offset) = constants, norm
         self.name = name
-        self.layer = layer
+        self.kept = layer  # not "layer": fx may call a layer that is used twice by its name inside the masked one
         self.gain = nn.Parameter(gain.clone())
         self.shift = nn.Parameter(shift * scale)
         self.register_buffer("offset", offset)
@@ -62,7 +62,7 @@ class Rescaled(nn.Module):
         self.register_buffer("filters", filters)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.layer(x)
+        y = self.kept(x)
         shape = (-1, *[1] * (y.dim() - 2))
         shift = self.offset + torch.where(self.scale == 0, 0, self.shift)
         return torch.addcmul(shift.view(shape), self.gain.view(shape), y)
