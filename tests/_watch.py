@@ -28,7 +28,7 @@ def descendants(pid: int) -> list[psutil.Process]:
 
 
 def serving() -> list[psutil.Process]:
-    """This process's children that hold DVC in memory for the flow; other tests may have left children of their own."""
+    """This process's children that hold DVC in memory for the flow: other tests may have left some of their own."""
     return [child for child in psutil.Process().children() if "serve()" in " ".join(child.cmdline())]
 
 

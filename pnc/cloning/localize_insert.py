@@ -134,7 +134,7 @@ class _Learner:
 
     @torch.no_grad()
     def _cut_down(self) -> MaskedTail | SlicedTail:
-        """The tail without what M drops; itself, and no constants to learn, where its blocks cannot be taken apart."""
+        """The tail without what M drops; as it is, with no constants to learn, where it cannot be taken apart."""
         candidate = self.candidate
         example = candidate.adapter(self.taught(torch.zeros(1, dtype=torch.long)))
         try:
