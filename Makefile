@@ -37,10 +37,12 @@ unit: $(VENV)/installed
 test-faults: $(VENV)/installed
 	pytest tests/faults
 
-# Recompute the digits suite and compare it with the numbers of BASE.
+# Recompute the digits suite, or its TABLES alone, and compare it with the numbers of BASE.
 BASE ?= HEAD
-regression: digits
-	python -m bench.regress --base $(BASE) --suite digits
+TABLES ?=
+regression: $(VENV)/installed
+	$(FLOW) $(if $(TABLES),$(TABLES:%=cells@%),tables figures)
+	python -m bench.regress --base $(BASE) --suite digits $(if $(TABLES),--table $(TABLES))
 
 # Prefect's server and pages on this machine; Ctrl-C ends it.
 PORT ?= 4200

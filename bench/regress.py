@@ -18,7 +18,7 @@ from bench.report.cells import COLUMNS, as_cells, read_cells
 from bench.report.regression import compare, hardware, is_worse, sort, summary, to_markdown
 from pnc.base.errors import PncError, bad
 
-RESULTS = Path("results")
+RESULTS, ARTEFACTS = Path("results"), Path("artifacts")
 
 
 def main() -> None:
@@ -26,22 +26,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.regress", description=__doc__)
     parser.add_argument("--base", required=True, help="git revision to compare with")
     parser.add_argument("--suite", nargs="+", metavar="NAME", help="compare these alone (default: all)")
+    parser.add_argument(
+        "--table", nargs="+", metavar="NAME", help="compare these alone, as their cells stand in artifacts/"
+    )
     arguments = parser.parse_args()
     try:
-        sys.exit(int(report(arguments.base, arguments.suite)))
+        sys.exit(int(report(arguments.base, arguments.suite, arguments.table)))
     except PncError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         sys.exit(2)
 
 
-def report(revision: str, chosen: Sequence[str] | None = None) -> bool:
-    """Print the comparison of the ``chosen`` suites, or of all; whether any cell got worse."""
+def report(revision: str, chosen: Sequence[str] | None = None, tables: Sequence[str] | None = None) -> bool:
+    """Print the comparison of the ``chosen`` suites, or of all; whether any cell got worse.
+
+    With ``tables`` just their cells are compared: those of the artefacts, whatever the results say.
+    """
     base = Base.find(revision)
     before = base.suites()
     suites = chosen or sorted(before | {path.parent.name for path in RESULTS.glob("*/cells.csv")})
     if not suites:
         raise bad(str(RESULTS), expected="at least one suite with its cells.csv", found="none")
     sides = {suite: _sides(suite, base, suite in before) for suite in suites}
+    if tables:
+        sides = {suite: (old[old["table"].isin(tables)], _made(suite, tables)) for suite, (old, _) in sides.items()}
     cells = sort(pd.concat([compare(suite, *both) for suite, both in sides.items()], ignore_index=True))
     moved = dict.fromkeys(hardware(*both) for both in sides.values())
     print(*filter(None, (to_markdown(cells), *moved, summary(cells, base.revision, suites))), sep="\n\n")
@@ -85,6 +93,14 @@ def _sides(suite: str, base: Base, in_base: bool) -> tuple[pd.DataFrame, pd.Data
     if not in_base and not path.is_file():
         raise bad(f"suite '{suite}'", expected=f"{path}, here or in {base.revision}", found="neither")
     return base.cells(suite) if in_base else as_cells([]), _read(path) if path.is_file() else as_cells([])
+
+
+def _made(suite: str, tables: Sequence[str]) -> pd.DataFrame:
+    """The cells of ``tables`` as the stages left them."""
+    paths = [ARTEFACTS / suite / "cells" / f"{table}.csv" for table in tables]
+    if lacking := [str(path) for path in paths if not path.is_file()]:
+        raise bad("--table", expected=f"tables of {suite} that were made", found=f"no {', '.join(lacking)}")
+    return pd.concat([_read(path) for path in paths], ignore_index=True)
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -76,6 +76,19 @@ def test_what_cannot_be_compared_is_said_in_one_line(
     assert all(word in refused.stderr for word in words), refused.stderr
 
 
+def test_tables_can_be_compared_alone_as_their_stages_left_them(repository: Path) -> None:
+    path = repository / "artifacts" / "digits" / "cells" / "T1.csv"
+    assert (
+        "found no artifacts/digits/cells/T1.csv" in regress(repository, "--suite", "digits", "--table", "T1").stderr
+    )
+    write_cells(path, frame(cell(), cell("leak", 4)))
+    same = regress(repository, "--suite", "digits", "--table", "T1")
+    assert (same.returncode, same.stdout) == (0, "digits against HEAD: no cell differs.\n")
+    write_cells(path, frame(cell(mean=80), cell("leak", 4)))
+    assert regress(repository, "--suite", "digits", "--table", "T1").returncode == 1
+    assert regress(repository, "--suite", "digits").returncode == 0
+
+
 def test_a_damaged_table_is_named_here_and_in_the_base(repository: Path) -> None:
     path = repository / "results" / "digits" / "cells.csv"
     whole = path.read_bytes()
