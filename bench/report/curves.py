@@ -28,6 +28,7 @@ def positions(table: Table, cells: pd.DataFrame) -> Figure:
     found = {row: position_of(row) for row in dict.fromkeys(cells["row"])}
     places = {row: float(position) for row, position in found.items() if position is not None}
     chosen = cells[~cells["row"].isin(list(places)) & (cells["metric"] == "position")]
+    chosen = chosen[chosen["row"] == chosen["row"].iloc[0]] if len(chosen) else chosen  # by the first rule alone
     return _curves(table, cells, places, "position R", chosen)
 
 
