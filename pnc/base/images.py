@@ -116,6 +116,11 @@ def as_float(pixels: Tensor) -> Tensor:
     return pixels.float() / 255
 
 
+def as_uint8(pictures: Tensor) -> Tensor:
+    """Floats in [0, 1] as uint8 pixels, what ``as_float`` came from; what lies outside is cut off."""
+    return (pictures * 255).round().clamp(0, 255).to(torch.uint8)
+
+
 def resize(pixels: Tensor, size: int) -> Tensor:
     """uint8 pictures [N, C, H, W] as [N, C, size, size].
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pnc.base.errors import bad
-from pnc.base.images import Images
+from pnc.base.images import Images, as_uint8
 
 Samples = Images | Iterable[tuple[Tensor, Tensor]]
 
@@ -38,7 +38,7 @@ def _gather(batches: Iterable[tuple[Tensor, Tensor]], what: str) -> tuple[Tensor
 def _batch(item: object, what: str) -> tuple[Tensor, Tensor]:
     match item:
         case [Tensor() as pictures, Tensor() as labels] if pictures.dim() == 4 and labels.shape == pictures.shape[:1]:
-            return _as_uint8(pictures, what), _as_numbers(labels, what)
+            return _as_pixels(pictures, what), _as_numbers(labels, what)
     parts = item if isinstance(item, list | tuple) else [item]
     found = [list(part.shape) if isinstance(part, Tensor) else type(part).__name__ for part in parts]
     raise bad(what, expected="batches of pictures [n, C, H, W] and labels [n]", found=found)
@@ -50,7 +50,7 @@ def _as_numbers(labels: Tensor, what: str) -> Tensor:
     return labels.long()
 
 
-def _as_uint8(pictures: Tensor, what: str) -> Tensor:
+def _as_pixels(pictures: Tensor, what: str) -> Tensor:
     if pictures.dtype == torch.uint8:
         return pictures
     expected = "uint8, or floats in [0, 1]"
@@ -59,4 +59,4 @@ def _as_uint8(pictures: Tensor, what: str) -> Tensor:
     if pictures.numel() and not (pictures.min() >= 0 and pictures.max() <= 1):
         found = f"floats in [{float(pictures.min()):g}, {float(pictures.max()):g}]"
         raise bad(f"pixels of {what}", expected=expected, found=found)
-    return (pictures * 255).round().to(torch.uint8)
+    return as_uint8(pictures)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pnc.arch import BlockNet
-from pnc.base.images import Images, as_float
+from pnc.base.images import Images, as_float, as_uint8
 from pnc.cloning.local.local_models import LocalModels
 from pnc.cloning.local.neighbourhood import perturb
 from pnc.cloning.settings import CloneSettings, Rehearsal
@@ -66,7 +66,7 @@ def near(images: Images, local: LocalModels, count: int, draws: torch.Generator)
     masks = torch.randint(len(local.masks), (count,), generator=draws)
     chosen = local.of[models]
     parts = [
-        _as_uint8(perturb(as_float(images.pixels[chosen[part]]), local.masks[masks[part]]))
+        as_uint8(perturb(as_float(images.pixels[chosen[part]]), local.masks[masks[part]]))
         for part in torch.arange(count).split(BATCH)
     ]
     return Near(torch.cat(parts), images.labels[chosen], local.predict(models, masks))
@@ -101,15 +101,13 @@ def features(network: BlockNet, pixels: Tensor, position: int) -> Callable[[Tens
     if position == 0 or len(pixels) * one.numel() * 2 > CACHE:
         return compute
     kept = torch.cat([compute(part).half() for part in torch.arange(len(pixels)).split(BATCH)])
+    if not kept.isfinite().all():  # beyond half precision's 65 504
+        return compute
     return lambda indices: kept[indices].float()
 
 
 def _drawn(pixels: Tensor, chosen: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
-    return torch.cat([_as_uint8(change(as_float(pixels[part]))) for part in chosen.split(BATCH)])
-
-
-def _as_uint8(pictures: Tensor) -> Tensor:
-    return (pictures * 255).round().clamp(0, 255).to(torch.uint8)
+    return torch.cat([as_uint8(change(as_float(pixels[part]))) for part in chosen.split(BATCH)])
 
 
 @torch.no_grad()

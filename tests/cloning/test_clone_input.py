@@ -421,3 +421,39 @@ def test_what_clone_accepts_attach_accepts_too() -> None:
     target.class_names = None
     with pytest.raises(PncError, match=r"classes to clone \(T_s\): expected names .*, found \['2'\]"):
         pnc.clone(source, target, samples(), {3: "owl", 1: "2"})
+
+
+def test_a_clone_that_was_cut_off_goes_on_and_ends_with_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    expected = make(positions=[2, 1])
+    with monkeypatch.context() as patched:
+        patched.setattr("pnc.cloning.localize_insert.calibrate", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            make(positions=[2, 1], checkpoints=tmp_path / "unfinished")
+    assert {path.stem.partition("-")[2] for path in (tmp_path / "unfinished").iterdir()} >= {"R2-localise"}
+    found = make(positions=[2, 1], checkpoints=tmp_path / "unfinished")
+    assert found._serialise() == expected._serialise()
+    assert not list((tmp_path / "unfinished").iterdir())
+
+
+def test_work_on_other_input_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("pnc.cloning.localize_insert.calibrate", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            make(checkpoints=tmp_path)
+    left = set(tmp_path.iterdir())
+    assert left and make(seed=1, checkpoints=tmp_path)._serialise() == make(seed=1)._serialise()
+    assert set(tmp_path.iterdir()) == left
+
+
+def test_a_package_says_how_every_position_went() -> None:
+    package = make(positions=[2, 1])
+    searched = package.info.provenance["searched"]
+    assert set(searched) == {"2", "1"}
+    chosen = searched[str(package.info.position)]
+    assert chosen["loss"] == min(how["loss"] for how in searched.values())
+    assert chosen == {key: package.info.provenance[key] for key in ("loss", "accuracy", "delta", "leak")}
