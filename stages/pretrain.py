@@ -17,7 +17,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Train a network for a group of seeds."""
     store, name = Store.open(arguments.suite), arguments.network
     entry: NetworkEntry = store.suite.entry(NetworkEntry, f"networks.{name}")
-    recipe = from_mapping(Recipe, store.suite.recipe(entry), f"{store.suite.name}: networks.{name}.recipe")
+    recipe = from_mapping(Recipe, store.suite.recipe(entry), f"{store.suite.name}: networks.{name}.recipe").on(DEVICE)
     images = store.train.relabelled(entry.labels)
     mean, std = images.mean_std()
     size = int(images.pixels.shape[-1])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pnc.base.augment import Augmentation
 from pnc.base.errors import bad
 from pnc.base.images import Images, as_float
+from pnc.base.precision import Precision, arithmetic, resolved
 from pnc.base.train import Checkpoint, History, Schedule, fit
 
 UNCHANGED = Augmentation(crop=0, flip=False, rotation=0.0)
@@ -39,11 +40,22 @@ class LowResolution:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: cross-entropy under ``schedule`` on pictures changed by ``augmentation``."""
+    """How a network is trained: cross-entropy under ``schedule`` on pictures changed by ``augmentation``.
+
+    ``precision`` is the arithmetic of the forward passes; "auto" is bfloat16 where the processor computes in it.
+    """
 
     schedule: Schedule
     augmentation: Augmentation = field(default_factory=lambda: UNCHANGED)
     low: LowResolution | None = None
+    precision: Precision = "fp32"
+
+    def __post_init__(self) -> None:
+        resolved(self.precision, "cpu")
+
+    def on(self, device: torch.device | str) -> "Recipe":
+        """With nothing left to be decided by the machine that has ``device``."""
+        return replace(self, precision=resolved(self.precision, device))
 
 
 def train_classifier(
@@ -64,7 +76,9 @@ def train_classifier(
     views.check(network)
 
     def loss(indices: Tensor, draws: torch.Generator) -> Tensor:
-        return F.cross_entropy(network(views(indices, draws)), images.labels[indices])
+        pictures = views(indices, draws)
+        with arithmetic(recipe.precision, pictures.device):
+            return F.cross_entropy(network(pictures), images.labels[indices])
 
     network.train()
     history = fit(
