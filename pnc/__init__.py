@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pnc.arch import BlockNet, NetworkSpec, build, fingerprint, load_network, save_network
     from pnc.base.errors import PncError
     from pnc.cloned.export import ExportedModel, ModulePackage, load_exported
+    from pnc.cloned.interference import Interference, Limit, interference
     from pnc.cloned.model import ClonedModel, attach, attach_module
     from pnc.cloning.clone import clone
     from pnc.cloning.notice import PncWarning
@@ -30,6 +31,8 @@ __all__ = [
     "CloneSettings",
     "ClonedModel",
     "ExportedModel",
+    "Interference",
+    "Limit",
     "ModulePackage",
     "NetworkSpec",
     "PncError",
@@ -39,6 +42,7 @@ __all__ = [
     "build",
     "clone",
     "fingerprint",
+    "interference",
     "load_exported",
     "load_network",
     "save_network",
@@ -48,6 +52,7 @@ __all__ = [
 _HOMES = {
     "pnc.arch": ("BlockNet", "NetworkSpec", "build", "fingerprint", "load_network", "save_network"),
     "pnc.cloned.export": ("ExportedModel", "ModulePackage", "load_exported"),
+    "pnc.cloned.interference": ("Interference", "Limit", "interference"),
     "pnc.cloned.model": ("ClonedModel", "attach", "attach_module"),
     "pnc.cloning.clone": ("clone",),
     "pnc.base.errors": ("PncError",),

@@ -23,7 +23,11 @@ GRIDS = {"rest": "main", "steps": "steps", "substeps": "steps"}
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Measure one sequence in one regime for a group of seeds; each clone is calibrated against the target alone."""
+    """Measure one sequence in one regime for a group of seeds.
+
+    Each clone is calibrated against the target alone; metrics that begin with ``joint_`` are of the same clones with
+    the offsets across packages (pnc.cloned.joint).
+    """
     store, seeds = Store.open(arguments.suite), arguments.seeds
     entry: SequenceEntry = store.suite.entry(SequenceEntry, f"sequences.{arguments.sequence}")
     steps = [Step(store, source, entry.target, task, arguments.regime, seeds) for source, task in entry.parts]
@@ -87,18 +91,19 @@ class Step:
 
 
 def _measured(store: Store, target: str, steps: list[Step], seeds: str, seed: int) -> Iterator[Record]:
-    """A record for each step and metric; ``acc_mean`` is the mean of the averages after each step."""
+    """A record for each step, calibration and metric; ``acc_mean`` is the mean of the averages after each step."""
     network, _ = store.network(target, seeds, seed)
-    groups, averages = [of_names(store.test, class_names(network))[0]], list[float]()
+    groups, averages = [of_names(store.test, class_names(network))[0]], {"": list[float](), "joint_": list[float]()}
     cloned: nn.Module = network
     for number, step in enumerate(steps, start=1):
         package = step.package(seed)
         cloned = attach(cloned, store.network(step.source, seeds, seed)[0], package)
         groups.append(of_names(store.test, package.info.names)[0])
-        values = scores(joint(cloned, network.classes), *groups)
-        averages.append(values["avg"])
-        values |= {"acc_final": values["avg"], "acc_mean": sum(averages) / len(averages)}
-        yield from ({"at": str(number), "metric": metric, "value": value} for metric, value in values.items())
+        for prefix, model in (("", cloned), ("joint_", cloned.calibrated(joint=True))):
+            values, so_far = scores(joint(model, network.classes), *groups), averages[prefix]
+            so_far.append(values["avg"])
+            values |= {"acc_final": values["avg"], "acc_mean": sum(so_far) / len(so_far)}
+            yield from ({"at": str(number), "metric": prefix + key, "value": value} for key, value in values.items())
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pnc.arch import BlockNet, NetworkSpec, Normalise, build, fingerprint
 from pnc.base.images import Images
 from pnc.base.seeds import generator
 from pnc.base.train import Schedule
+from pnc.cloning.calibration import GAPS
 from pnc.cloning.candidate import source_position
 from pnc.cloning.local.neighbourhood import Neighbourhood
 from pnc.cloning.package import ClonePackage, PackageInfo
@@ -151,7 +152,8 @@ def package_for(
         reading=reading,
         provenance={"seed": seed},
     )
-    return ClonePackage(info, masks, adapter, rows)
+    gaps = torch.randn(GAPS, generator=generator(seed, "gaps", *names)).sort().values
+    return ClonePackage(info, masks, adapter, rows, quantiles={"gap": gaps})
 
 
 def state(network: nn.Module) -> dict[str, object]:

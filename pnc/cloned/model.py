@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from pnc.arch.twin import Twin, may_write
 from pnc.base.errors import bad
 from pnc.cloned._watch import Watch
 from pnc.cloned.export import AnyPackage, Format, ModulePackage, write_export, write_module
+from pnc.cloned.joint import joint_offsets
 from pnc.cloning.adapter import Adapter
 from pnc.cloning.candidate import Candidate, traverse
 from pnc.cloning.masks import MaskReading
@@ -23,6 +24,9 @@ from pnc.cloning.notice import notice
 from pnc.cloning.package import ClonePackage
 from pnc.cloning.slicing import slice_tail
 from pnc.cloning.tail import MaskedTail
+
+if TYPE_CHECKING:
+    from pnc.cloned.interference import Limit
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +42,8 @@ class ClonedModel(nn.Module):
     """M_c: the target with clones beside it, pictures [N, C, H, W] → logits [N, |T_t| + Σ |T_s|].
 
     The target's own logits come first and are exactly its own; each package's classes follow in the order in
-    which they were attached.
+    which they were attached. Where it is ``joint``, they have the offsets that put the packages on one scale
+    (pnc.cloned.joint).
 
     Nothing that is called on it changes either network. It computes on their weights without holding a memory of its
     own for them, as long as nobody reaches for its insides. Whatever does (``parameters``, ``state_dict``, ``to``,
@@ -46,12 +51,13 @@ class ClonedModel(nn.Module):
     docs/guarantees.md has the details and the costs.
     """
 
-    def __init__(self, target: nn.Module, attached: Sequence[_Attached]) -> None:
+    def __init__(self, target: nn.Module, attached: Sequence[_Attached], joint: bool = False) -> None:
         super().__init__()
         # Kept out of nn.Module's registry, so that no method of nn.Module ever reaches an original or its weights.
         self._original = (target,)
         self._attached = tuple(attached)
-        self._shared: tuple[nn.Module, ...] = (_assemble(target, attached),)
+        self.joint = joint
+        self._shared: tuple[nn.Module, ...] = (_assemble(target, attached, joint),)
         self._watches = _watches(target, attached)
         self.training = False
 
@@ -161,7 +167,7 @@ class ClonedModel(nn.Module):
         left: list[_Attached] = [] if package is None else self._without(package)
         if left:
             self._check_unchanged("detach one package from")
-            return ClonedModel(self.original, left)
+            return ClonedModel(self.original, left, self.joint)
         if (change := self._watches[0].change()) is not None:
             notice(str(change))
         return self.original
@@ -187,12 +193,21 @@ class ClonedModel(nn.Module):
             return
         fresh, own = (
             {name: tensor for name, tensor in module.state_dict().items() if ".tail." not in name}
-            for module in (_assemble(self.original, self._attached), self)
+            for module in (_assemble(self.original, self._attached, self.joint), self)
         )
         changed = [name for name in fresh if name not in own or not _equal(own[name], fresh[name])]
         if changed:
             expected = "its weights as they were attached (detach() gives the target back)"
             raise bad(f"model to {what}", expected=expected, found=f"others, first '{changed[0]}'")
+
+    @torch.inference_mode(False)
+    def calibrated(self, joint: bool) -> "ClonedModel":
+        """The same clones, each calibrated across all of them (``joint``), or against the target alone.
+
+        Raises PncError if a package carries no quantiles, or if a network or this model's copies were changed.
+        """
+        self._check_unchanged("calibrate anew")
+        return ClonedModel(self.original, self._attached, joint)
 
     @torch.no_grad()
     def sliced(self, example: Tensor) -> "ClonedModel":
@@ -202,7 +217,7 @@ class ClonedModel(nn.Module):
         """
         for watch in self._watches:
             watch.verify()
-        model = ClonedModel(self.original, self._attached) if self._shared else copy.deepcopy(self)
+        model = ClonedModel(self.original, self._attached, self.joint) if self._shared else copy.deepcopy(self)
         network, clones = model._parts()
         entering, _ = traverse(network, example[:1], {clone.position for clone in clones})
         for clone in clones:
@@ -217,32 +232,50 @@ class ClonedModel(nn.Module):
         write_export(path, self, example, format)
 
     def export_module(self, path: str | Path, package: AnyPackage | None = None) -> None:
-        """Write one clone, for whoever has the target; see ``pnc.cloned.export.write_module``."""
-        write_module(path, self, package)
+        """Write one clone, for whoever has the target; see ``pnc.cloned.export.write_module``.
+
+        Joint offsets stay here: the file has what they are made of, for the receiver's own set of packages.
+        """
+        write_module(path, self.calibrated(joint=False) if self.joint else self, package)
 
 
 @torch.inference_mode(False)
-def attach(target: nn.Module, source: nn.Module, package: ClonePackage | str | Path) -> ClonedModel:
+def attach(
+    target: nn.Module,
+    source: nn.Module,
+    package: ClonePackage | str | Path,
+    *,
+    joint: bool | None = None,
+    limit: "Limit | None" = None,
+) -> ClonedModel:
     """Plug ``package``, or the one in that file, into ``target``, which may itself be a ClonedModel.
 
-    Neither network changes. Raises PncError for networks that pnc does not know, a class that is there already, or
-    a fingerprint that does not fit (naming both).
+    ``joint``: calibrate all packages across each other (pnc.cloned.joint), not each against the target alone; if
+    not said, as the target is. Past the ``limit`` on what packages take from other classes, attaching is refused or
+    warned about. Neither network changes. Raises PncError for networks that pnc does not know, a class that is there
+    already, or a fingerprint that does not fit (naming both).
     """
     check_kind(source, "source")
-    return _plugged(target, _Attached(_load(package), source))
+    return _plugged(target, _Attached(_load(package), source), joint, limit)
 
 
 @torch.inference_mode(False)
-def attach_module(target: nn.Module, module: str | Path | ModulePackage) -> ClonedModel:
+def attach_module(
+    target: nn.Module,
+    module: str | Path | ModulePackage,
+    *,
+    joint: bool | None = None,
+    limit: "Limit | None" = None,
+) -> ClonedModel:
     """Plug a clone without its source into ``target``: a file that ``export_module`` wrote, or what it holds.
 
     Otherwise as ``attach``. Raises PncError if the file is damaged or the target's fingerprint does not fit.
     """
     package = module if isinstance(module, ModulePackage) else ModulePackage.load(module)
-    return _plugged(target, _Attached(package, None, package.tail))
+    return _plugged(target, _Attached(package, None, package.tail), joint, limit)
 
 
-def _plugged(target: nn.Module, item: _Attached) -> ClonedModel:
+def _plugged(target: nn.Module, item: _Attached, joint: bool | None, limit: "Limit | None") -> ClonedModel:
     package = item.package
     inner = unwrapped(target) if isinstance(target, nn.Module) else target
     model = inner if isinstance(inner, ClonedModel) else None
@@ -254,7 +287,10 @@ def _plugged(target: nn.Module, item: _Attached) -> ClonedModel:
     if model is not None:
         model._check_unchanged("attach another package to")
     _check_fingerprints(original, item.source, package)
-    return ClonedModel(original, [*held, item])
+    made = ClonedModel(original, [*held, item], model is not None and model.joint if joint is None else joint)
+    if limit is not None:
+        limit.check(made)
+    return made
 
 
 def _load(package: AnyPackage | str | Path) -> AnyPackage:
@@ -291,12 +327,13 @@ def _watches(target: nn.Module, attached: Sequence[_Attached]) -> tuple[Watch, .
     return tuple(found)
 
 
-def _assemble(target: nn.Module, attached: Sequence[_Attached]) -> nn.Module:
+def _assemble(target: nn.Module, attached: Sequence[_Attached], joint: bool) -> nn.Module:
     """``target`` and ``clones`` on the originals' weights, or on copies of those that running them might change."""
     parts = nn.Module()
     parts.target = _protected(target)
     network = cast(BlockNet, parts.target.module)
-    parts.clones = nn.ModuleList(_candidate(item, network) for item in attached)
+    offsets = joint_offsets([item.package for item in attached]) if joint else [0.0] * len(attached)
+    parts.clones = nn.ModuleList(map(_candidate, attached, [network] * len(attached), offsets))
     return parts.eval()
 
 
@@ -305,7 +342,7 @@ def _protected(network: nn.Module) -> Twin:
     return Twin(view, own=may_write(view))
 
 
-def _candidate(item: _Attached, target: BlockNet) -> Candidate:
+def _candidate(item: _Attached, target: BlockNet, offset: float) -> Candidate:
     """The package's module, rebuilt on a read-only twin of its source, or on the kept filters alone."""
     package, info = item.package, item.package.info
     if not 0 <= info.position < len(target):
@@ -315,7 +352,8 @@ def _candidate(item: _Attached, target: BlockNet) -> Candidate:
     with torch.random.fork_rng(devices=[]):
         adapter, rows = Adapter(entering, leaving, info.size, info.relu, kernel), nn.Linear(width, new)
     adapter.conv.load_state_dict(dict(package.adapter))
-    rows.load_state_dict(dict(package.rows))
+    bias = package.rows["bias"] + offset if offset else package.rows["bias"]  # −0.0 + 0.0 has other bits
+    rows.load_state_dict({**package.rows, "bias": bias})
     tail = _masked(item) if item.tail is None else Twin(item.tail).module.to(rows.weight.dtype)
     clone = Candidate(info.position, adapter, cast(MaskedTail, tail), rows).requires_grad_(False)
     return clone.to(device_of(target))

@@ -25,16 +25,22 @@ from pnc.cloning.task import CloneTask
 from pnc.cloning.widen import widen
 
 EXCHANGES = 20
+GAPS = 33
 
 
 @dataclass(frozen=True)
 class Offset:
     """``delta`` δ, and what it is expected to do: the shares of new pictures that are ``called_new``, and of old ones
-    that ``leak``, are called new by mistake."""
+    that ``leak``, are called new by mistake.
+
+    ``gaps`` are ``GAPS`` quantiles, the least first, of each held-out new picture's best new logit, δ in it, less its
+    best old one: with them packages can be calibrated across each other (pnc.cloned.joint).
+    """
 
     delta: float
     called_new: float
     leak: float
+    gaps: tuple[float, ...]
 
 
 @torch.no_grad()
@@ -55,7 +61,7 @@ def calibrate(candidate: Candidate, tail: nn.Module, task: CloneTask, settings: 
         answers = predict(task.source, task.held_out.pixels)
         leak = expected_leak(old, answers, task.classes, settings.rest_weight, delta, generator(seed, "exchange"))
     candidate.rows.bias.add_(delta)
-    return Offset(delta, _share(old, new, delta), leak)
+    return Offset(delta, _share(old, new, delta), leak, _gaps(old, new, delta))
 
 
 def expected_leak(
@@ -118,12 +124,17 @@ def _share(old: Tensor, new: Tensor, delta: float) -> float:
     return float((new.amax(1) + delta > old.amax(1)).double().mean())
 
 
+def _gaps(old: Tensor, new: Tensor, delta: float) -> tuple[float, ...]:
+    gap = new.amax(1) + delta - old.amax(1)
+    return tuple(gap.quantile(torch.linspace(0, 1, GAPS).to(gap)).tolist())
+
+
 def _logits(candidate: Candidate, tail: nn.Module, task: CloneTask, images: Images) -> tuple[Tensor, Tensor]:
     """(old, new) logits."""
     parts = []
     for part in images.pixels.split(BATCH):
         entering, embedding = traverse(task.target, as_float(part), {candidate.position})
-        embedded = tail(candidate.adapter(entering[candidate.position]))
-        parts.append((task.target.head(embedding), candidate.rows(torch.cat([embedding, embedded], dim=1))))
+        new = candidate(entering[candidate.position], embedding, tail)
+        parts.append((task.target.head(embedding), new))
     old, new = (torch.cat(part) for part in zip(*parts, strict=True))
     return old, new

@@ -29,13 +29,13 @@ class Candidate(nn.Module):
         self.tail = tail
         self.rows = rows
 
-    def embed(self, h: Tensor) -> Tensor:
-        """M_f(A(h)) [N, d_s] of the target's features ``h`` that enter block R_t."""
-        return self.tail(self.adapter(h))
+    def forward(self, h: Tensor, old_embedding: Tensor, tail: nn.Module | None = None) -> Tensor:
+        """New logits [N, |T_s|]: F_c's new rows over the target's own embedding [N, d_t] and M_f(A(h)) [N, d_s].
 
-    def forward(self, h: Tensor, old_embedding: Tensor) -> Tensor:
-        """New logits [N, |T_s|] from ``h`` and the target's own embedding [N, d_t]."""
-        return self.rows(torch.cat([old_embedding, self.embed(h)], dim=1))
+        ``h`` are the target's features that enter block R_t; ``tail`` stands in M_f's place where it is cut down.
+        """
+        embedded = (self.tail if tail is None else tail)(self.adapter(h))
+        return self.rows(torch.cat([old_embedding, embedded], dim=1))
 
 
 def traverse(network: BlockNet, pictures: Tensor, positions: Iterable[int]) -> tuple[dict[int, Tensor], Tensor]:

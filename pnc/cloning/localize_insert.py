@@ -203,18 +203,13 @@ class _Learner:
             inputs = self.lessons.taught
             old, embedding, entering = inputs.old[indices], inputs.embedding[indices], self.taught(indices)
             wanted = torch.cat([old, self.evidence[indices]], dim=1).argmax(1)
-        return torch.cat([old, self._new(entering, embedding, tail)], dim=1).argmax(1) == wanted
-
-    def _new(self, h: Tensor, embedding: Tensor, tail: nn.Module) -> Tensor:
-        """The clone's new logits [n, |T_s|] for features that enter R."""
-        candidate = self.candidate
-        return candidate.rows(torch.cat([embedding, tail(candidate.adapter(h))], dim=1))
+        return torch.cat([old, self.candidate(entering, embedding, tail)], dim=1).argmax(1) == wanted
 
     def _insertion(self, indices: Tensor, tail: nn.Module) -> Tensor:
         """L_ins: the clone against M_t and the source, or G on b · x."""
         inputs, settings = self.lessons.taught, self.settings
         old = inputs.old[indices]
-        new = self._new(self.taught(indices), inputs.embedding[indices], tail)
+        new = self.candidate(self.taught(indices), inputs.embedding[indices], tail)
         if settings.insertion == "labels":
             return objective.cross_entropy(old, new, inputs.labels[indices] + old.shape[1])
         loss = {
@@ -233,7 +228,7 @@ class _Learner:
     def _rehearsal(self, inputs: Inputs, indices: Tensor, tail: nn.Module) -> Tensor:
         """Joint cross-entropy on D_t ∪ D_o: all for the new classes on D_t, split as by M_s, and none on D_o."""
         old = inputs.old[indices]
-        new = self._new(self.rehearsed(indices), inputs.embedding[indices], tail)
+        new = self.candidate(self.rehearsed(indices), inputs.embedding[indices], tail)
         is_new = (inputs.labels[indices] >= 0).to(old)
         targets = objective.gated_targets(old, is_new, inputs.answers[indices][:, list(self.task.classes)])
         return objective.cross_entropy(old, new, targets)

@@ -1,6 +1,7 @@
 """What is shipped: {M, R, A, F_c} in one small safetensors file, with the fingerprints of both networks."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +17,8 @@ from pnc.base.errors import PncError, bad
 from pnc.base.files import write_bytes
 from pnc.base.tensors import checksum
 
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, FORMAT)  # format 2 is the same without quantiles
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,10 @@ class PackageInfo:
 
 
 @dataclass(frozen=True, eq=False)
-class ClonePackage:
-    """{M, R, A, F_c}: ``masks`` M (boolean [filters] per layer of the source's tail), R in ``info``,
-    ``adapter`` A (weight [C_s, C_t, 1, 1] and bias [C_s]) and ``rows`` of F_c (weight [|T_s|, d_t + d_s], bias).
-
-    Where M's reading is "rescaled", ``constants`` are the gain and shift of what M keeps, [2, kept] per layer.
-    """
+class Package(ABC):
+    """A file of named groups of tensors with JSON beside them; equal packages give equal bytes."""
 
     info: PackageInfo
-    masks: Mapping[str, Tensor]
-    adapter: Mapping[str, Tensor]
-    rows: Mapping[str, Tensor]
-    constants: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -63,6 +57,37 @@ class ClonePackage:
     def save(self, path: str | Path) -> None:
         """Write the package, whole or not at all."""
         write_bytes(path, self._serialise())
+
+    @abstractmethod
+    def _groups(self) -> dict[str, Mapping[str, Tensor]]:
+        """What is in the file, by the prefix of its names."""
+
+    @abstractmethod
+    def _notes(self) -> dict[str, Any]:
+        """What stands beside it besides ``info``."""
+
+    def _serialise(self) -> bytes:
+        named = {f"{group}.{name}": t for group, part in self._groups().items() for name, t in part.items()}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(named.items())}
+        notes = json.dumps({"info": asdict(self.info), **self._notes()}, sort_keys=True)
+        # One metadata entry, as pnc.base.tensors reads it: safetensors writes several in no fixed order.
+        return save(tensors, {"pnc": json.dumps([checksum(tensors, notes), notes])})
+
+
+@dataclass(frozen=True, eq=False)
+class ClonePackage(Package):
+    """{M, R, A, F_c}: ``masks`` M (boolean [filters] per layer of the source's tail), R in ``info``,
+    ``adapter`` A (weight [C_s, C_t, 1, 1] and bias [C_s]) and ``rows`` of F_c (weight [|T_s|, d_t + d_s], bias).
+
+    Where M's reading is "rescaled", ``constants`` are the gain and shift of what M keeps, [2, kept] per layer.
+    ``quantiles`` has "gap", what the calibration across packages needs (``pnc.cloning.calibration.Offset.gaps``).
+    """
+
+    masks: Mapping[str, Tensor]
+    adapter: Mapping[str, Tensor]
+    rows: Mapping[str, Tensor]
+    constants: Mapping[str, Tensor] = field(default_factory=dict)
+    quantiles: Mapping[str, Tensor] = field(default_factory=dict)
 
     @staticmethod
     def load(path: str | Path) -> "ClonePackage":
@@ -80,16 +105,12 @@ class ClonePackage:
             raise bad(str(path), expected="a whole clone package", found="a file whose checksum does not fit")
         return package
 
-    def _serialise(self) -> bytes:
-        filters = {name: len(mask) for name, mask in self.masks.items()}
-        tensors = {f"M.{name}": _pack(mask) for name, mask in self.masks.items()}
-        tensors |= {f"A.{name}": tensor for name, tensor in self.adapter.items()}
-        tensors |= {f"F_c.{name}": tensor for name, tensor in self.rows.items()}
-        tensors |= {f"s.{name}": tensor for name, tensor in self.constants.items()}
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
-        notes = json.dumps({"info": asdict(self.info), "filters": filters}, sort_keys=True)
-        # One metadata entry: safetensors writes several in no fixed order.
-        return save(tensors, {"pnc": json.dumps([checksum(tensors, notes), notes])})
+    def _groups(self) -> dict[str, Mapping[str, Tensor]]:
+        masks = {name: _pack(mask) for name, mask in self.masks.items()}
+        return {"M": masks, "A": self.adapter, "F_c": self.rows, "s": self.constants, "q": self.quantiles}
+
+    def _notes(self) -> dict[str, Any]:
+        return {"filters": {name: len(mask) for name, mask in self.masks.items()}}
 
 
 _DAMAGE = (SafetensorError, ValueError, KeyError, TypeError, IndexError, RuntimeError, OverflowError)
@@ -103,20 +124,26 @@ def _parse(content: bytes) -> ClonePackage:
     notes = json.loads(text)
     fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in notes["info"].items()}
     info = PackageInfo(**fields)
-    if info.format != FORMAT:
-        raise bad("package format", expected=FORMAT, found=info.format)
+    check_format(info)
     masks = {name: _unpack(tensors[f"M.{name}"], count) for name, count in notes["filters"].items()}
-    return ClonePackage(info, masks, _group(tensors, "A."), _group(tensors, "F_c."), _group(tensors, "s."))
+    return ClonePackage(info, masks, *(group(tensors, name) for name in ("A", "F_c", "s", "q")))
+
+
+def check_format(info: PackageInfo) -> None:
+    """Raise PncError for a package that this version of pnc cannot read."""
+    if info.format not in READABLE:
+        raise bad("package format", expected=" or ".join(map(str, READABLE)), found=info.format)
+
+
+def group(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors of one group, without its prefix."""
+    return {key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
 
 
 def _metadata(content: bytes) -> dict[str, str]:
     """The text entries of a safetensors file: its header is JSON behind eight bytes of length."""
     length = int.from_bytes(content[:8], "little")
     return json.loads(content[8 : 8 + length])["__metadata__"]
-
-
-def _group(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _pack(mask: Tensor) -> Tensor:

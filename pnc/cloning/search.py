@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+import torch
+
 from pnc.arch import fingerprint
 from pnc.base.train import Checkpoint
 from pnc.cloning.candidate import Candidate
@@ -50,8 +52,10 @@ def to_package(
     seed: int,
 ) -> ClonePackage:
     """A hardened candidate as {M, R, A, F_c}."""
+    offset = asdict(outcome.offset)
+    gaps = torch.tensor(offset.pop("gaps"))
     made = {"regime": settings.regime, "keep": settings.keep, "seed": seed}
-    made |= {"loss": outcome.converged, "accuracy": outcome.accuracy, **asdict(outcome.offset)}
+    made |= {"loss": outcome.converged, "accuracy": outcome.accuracy, **offset}
     adapter, rows = candidate.adapter, candidate.rows
     info = PackageInfo(
         source=fingerprint(task.source),
@@ -71,4 +75,4 @@ def to_package(
     ]
     masks = {name: mask.cpu() for name, mask in candidate.tail.bits().items()}
     constants = {name: tensor.cpu().clone() for name, tensor in candidate.tail.constants().items()}
-    return ClonePackage(info, masks, tensors[0], tensors[1], constants)
+    return ClonePackage(info, masks, tensors[0], tensors[1], constants, {"gap": gaps})

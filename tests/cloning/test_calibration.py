@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from pnc.base.images import Images, as_float
 from pnc.base.seeds import generator
 from pnc.cloning.adapter import Adapter
-from pnc.cloning.calibration import best_offset, calibrate, expected_leak, quantile_offset
+from pnc.cloning.calibration import GAPS, best_offset, calibrate, expected_leak, quantile_offset
 from pnc.cloning.candidate import Candidate, traverse
 from pnc.cloning.settings import CloneSettings
 from pnc.cloning.tail import MaskedTail
@@ -100,6 +100,10 @@ def test_strict_calibration_calls_a_share_q_of_held_out_pictures_new(q: float) -
     old, new, _ = joint_logits(candidate, task, task.held_out)
     assert called_new(old, new, 0.0) == pytest.approx(q, abs=1 / len(task.held_out))
     assert found.called_new == pytest.approx(called_new(old, new, 0.0), abs=1e-6)
+    gaps = (new.amax(1) - old.amax(1)).sort().values
+    least, middle, most = (found.gaps[index] for index in (0, GAPS // 2, -1))
+    expected = [float(each) for each in (gaps[0], gaps.quantile(0.5), gaps[-1])]
+    assert len(found.gaps) == GAPS and [least, middle, most] == pytest.approx(expected, abs=1e-5)
 
 
 def test_pictures_that_neither_network_knows_bound_the_offset() -> None:

@@ -37,7 +37,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def same(one: ClonePackage, other: ClonePackage) -> bool:
-    pairs = [(getattr(one, part), getattr(other, part)) for part in ("masks", "adapter", "rows")]
+    pairs = [(getattr(one, part), getattr(other, part)) for part in ("masks", "adapter", "rows", "quantiles")]
     return one.info == other.info and all(
         a.keys() == b.keys() and all(a[key].dtype == b[key].dtype and torch.equal(a[key], b[key]) for key in a)
         for a, b in pairs
@@ -65,7 +65,8 @@ def test_equal_packages_give_equal_bytes(saved: Path, tmp_path: Path) -> None:
 def test_a_package_is_far_smaller_than_its_target() -> None:
     _, target = source_and_target()
     masks = sum(len(mask) for mask in one_package().masks.values())
-    floats = sum(t.numel() for part in (one_package().adapter, one_package().rows) for t in part.values())
+    parts = (one_package().adapter, one_package().rows, one_package().quantiles)
+    floats = sum(t.numel() for part in parts for t in part.values())
     assert one_package().nbytes < masks / 8 + 4 * floats + 2000
     assert 4 * floats < sum(4 * tensor.numel() for tensor in target.state_dict().values())
 
@@ -123,6 +124,15 @@ def test_no_damaged_file_is_loaded(tmp_path_factory: pytest.TempPathFactory, dam
     assert "\n" not in str(caught.value)
 
 
+def test_no_damaged_quantile_is_loaded(tmp_path: Path) -> None:
+    whole, gaps = one_package()._serialise(), one_package().quantiles["gap"].numpy().tobytes()
+    assert whole.count(gaps) == 1
+    for place in range(whole.index(gaps), whole.index(gaps) + len(gaps)):
+        (tmp_path / "damaged.pnc").write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(PncError, match=r"damaged\.pnc: expected a whole clone package, found "):
+            ClonePackage.load(tmp_path / "damaged.pnc")
+
+
 def test_a_file_that_says_the_same_in_other_bytes_is_refused(saved: Path, tmp_path: Path) -> None:
     """More spaces behind the header: the same JSON and the same tensors."""
     whole = saved.read_bytes()
@@ -147,10 +157,16 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_packages_of_another_format_are_refused_by_its_number(tmp_path: Path) -> None:
-    later = replace(one_package(), info=replace(one_package().info, format=3))
+    later = replace(one_package(), info=replace(one_package().info, format=4))
     later.save(tmp_path / "later.pnc")
-    with pytest.raises(PncError, match="package format: expected 2, found 3"):
+    with pytest.raises(PncError, match="package format: expected 2 or 3, found 4"):
         ClonePackage.load(tmp_path / "later.pnc")
+
+
+def test_packages_of_format_2_have_no_quantiles_and_come_back_as_they_were(tmp_path: Path) -> None:
+    earlier = replace(one_package(), info=replace(one_package().info, format=2), quantiles={})
+    earlier.save(tmp_path / "earlier.pnc")
+    assert same(ClonePackage.load(tmp_path / "earlier.pnc"), earlier)
 
 
 def test_a_checksum_made_to_fit_still_needs_whole_notes(tmp_path: Path) -> None:

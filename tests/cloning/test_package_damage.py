@@ -109,7 +109,8 @@ def damaged(case: int) -> bytes:
 
 def test_the_package_is_whole_before_and_the_damages_differ(tmp_path: Path) -> None:
     (tmp_path / "whole.pnc").write_bytes(whole())
-    assert ClonePackage.load(tmp_path / "whole.pnc").nbytes == len(whole())
+    package = ClonePackage.load(tmp_path / "whole.pnc")
+    assert package.nbytes == len(whole()) and all((package.masks, package.adapter, package.rows, package.quantiles))
     assert len({damaged(case) for case in range(CASES)}) > 0.95 * CASES
 
 

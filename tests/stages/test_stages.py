@@ -113,7 +113,7 @@ def test_the_first_step_of_a_sequence_is_that_clone_alone(finished: Finished) ->
     step = scores(finished, "main/evaluate/new/old/S/strict/0.json")
     sequence = scores(finished, "sequences/s1/strict/0.json")
     for metric in ("ori", "tar", "avg"):
-        assert sequence["1", metric] == step["best", metric]
+        assert sequence["1", metric] == sequence["1", f"joint_{metric}"] == step["best", metric]
     assert sequence["1", "acc_final"] == sequence["1", "acc_mean"] == step["best", "avg"]
     assert ("3", "acc4") in sequence and ("2", "acc4") not in sequence
     settings = read_json(finished.project.folder / AT / "scores/sequences/s1/strict/0.json")["settings"]["steps"]

@@ -1,28 +1,26 @@
 """A clone alone, for whoever has the target and not the source: kept filters, A and F_c in one safetensors file."""
 
 import copy
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from pnc.arch import fingerprint
 from pnc.base.errors import bad
-from pnc.base.files import replacing, write_bytes
+from pnc.base.files import replacing
 from pnc.base.mapping import from_mapping
 from pnc.base.seeds import generator
-from pnc.base.tensors import checksum, read_tensors
+from pnc.base.tensors import read_tensors
 from pnc.cloned.export._graph import exported_program, gathering
 from pnc.cloned.export._program import Listing, Program, list_program
 from pnc.cloned.export._verify import verify
 from pnc.cloned.export.exported import UNREADABLE, check_kind
-from pnc.cloning.package import FORMAT, ClonePackage, PackageInfo
+from pnc.cloning.package import ClonePackage, Package, PackageInfo, check_format, group
 from pnc.cloning.slicing import slice_tail
 from pnc.cloning.tail import MaskedTail
 
@@ -30,62 +28,46 @@ if TYPE_CHECKING:
     from pnc.cloned.model import ClonedModel
 
 KIND = "clone alone"
-GROUPS = ("A.", "F_c.", "M_f.")
 
 
 @dataclass(frozen=True, eq=False)
-class ModulePackage:
+class ModulePackage(Package):
     """{M_f, R, A, F_c}: a package with the filters that M keeps in the source's place.
 
-    ``kept`` are M_f's tensors and ``listing`` what is done with them; ``info``, ``adapter`` and ``rows`` are as in
-    ``ClonePackage``.
+    ``kept`` are M_f's tensors and ``listing`` what is done with them; all else is as in ``ClonePackage``.
     """
 
-    info: PackageInfo
     adapter: Mapping[str, Tensor]
     rows: Mapping[str, Tensor]
     kept: Mapping[str, Tensor]
     listing: Listing
+    quantiles: Mapping[str, Tensor] = field(default_factory=dict)
 
     @cached_property
     def tail(self) -> Program:
         """M_f: features [N, C_s, H, W] → embedding [N, d_s]."""
         return Program(self.listing, self.kept, "features of a clone alone")
 
-    @property
-    def nbytes(self) -> int:
-        """Size of the saved file in bytes."""
-        return len(self._serialise())
-
-    def save(self, path: str | Path) -> None:
-        """Write the clone, whole or not at all."""
-        write_bytes(path, self._serialise())
-
     @staticmethod
     def load(path: str | Path) -> "ModulePackage":
         """Read what ``save`` wrote. Raises PncError, one line, if it is missing, damaged or another file."""
         tensors, notes = read_tensors(path)
         check_kind(path, notes, KIND)
-        adapter, rows, kept = (
-            {name.removeprefix(group): tensor for name, tensor in tensors.items() if name.startswith(group)}
-            for group in GROUPS
-        )
+        adapter, rows, kept, quantiles = (group(tensors, name) for name in ("A", "F_c", "M_f", "q"))
         try:
             info = from_mapping(PackageInfo, notes["info"], "info")
-            if info.format != FORMAT:
-                raise bad("package format", expected=FORMAT, found=info.format)
-            package = ModulePackage(info, adapter, rows, kept, notes["program"])
+            check_format(info)
+            package = ModulePackage(info, adapter, rows, kept, notes["program"], quantiles)
             _ = package.tail
         except UNREADABLE as error:
             raise bad(str(path), expected="a clone that this version of pnc can run", found=error) from None
         return package
 
-    def _serialise(self) -> bytes:
-        parts = (self.adapter, self.rows, self.kept)
-        tensors = {group + name: t for group, part in zip(GROUPS, parts, strict=True) for name, t in part.items()}
-        content = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
-        notes = json.dumps({"kind": KIND, "info": asdict(self.info), "program": self.listing}, sort_keys=True)
-        return save(content, {"pnc": json.dumps([checksum(content, notes), notes])})  # as pnc.base.tensors reads it
+    def _groups(self) -> dict[str, Mapping[str, Tensor]]:
+        return {"A": self.adapter, "F_c": self.rows, "M_f": self.kept, "q": self.quantiles}
+
+    def _notes(self) -> dict[str, Any]:
+        return {"kind": KIND, "program": self.listing}
 
 
 AnyPackage = ClonePackage | ModulePackage
@@ -108,7 +90,8 @@ def write_module(path: str | Path, cloned: "ClonedModel", package: AnyPackage | 
     noise = torch.rand(3, *shape, generator=generator(0, "export"), dtype=clone.rows.weight.dtype)
     tail = slice_tail(clone.tail, noise[:1]) if isinstance(clone.tail, MaskedTail) else copy.deepcopy(clone.tail)
     listing, kept = list_program(exported_program("the clone to export", gathering(tail), noise))
-    made = ModulePackage(info, clone.adapter.conv.state_dict(), clone.rows.state_dict(), kept, listing)
+    adapter, rows = clone.adapter.conv.state_dict(), clone.rows.state_dict()
+    made = ModulePackage(info, adapter, rows, kept, listing, cloned.packages[index].quantiles)
     with replacing(path) as scratch:
         made.save(scratch)
         verify("the clone's file", ModulePackage.load(scratch).tail, clone.tail, [noise, noise[:1]])
