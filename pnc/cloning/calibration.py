@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from pnc.base.evaluate import predict
-from pnc.base.images import Images, as_float
+from pnc.base.images import Images, as_float, as_uint8
 from pnc.base.seeds import generator
 from pnc.cloning.candidate import Candidate, traverse
 from pnc.cloning.inputs import BATCH
@@ -84,7 +84,7 @@ def expected_leak(
 def strangers(images: Images, seed: int) -> Images:
     """What ``images`` are widened into, once each: pictures that neither network knows well."""
     pixels = widen(as_float(images.pixels), generator(seed, "calibration"))
-    return Images((pixels * 255).round().to(torch.uint8), images.labels, images.class_names)
+    return Images(as_uint8(pixels), images.labels, images.class_names)
 
 
 def strict_offset(known: tuple[Tensor, Tensor], strange: tuple[Tensor, Tensor], q: float, neutral: float) -> float:

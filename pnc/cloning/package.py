@@ -18,7 +18,8 @@ from pnc.base.files import write_bytes
 from pnc.base.tensors import checksum
 
 FORMAT = 3
-READABLE = (2, FORMAT)  # format 2 is the same without quantiles
+READABLE = (2, FORMAT)  # format 2 is the same without quantiles and checksums of single tensors
+EACH = "each"  # where those stand in the notes
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,10 @@ class Package(ABC):
     def _serialise(self) -> bytes:
         named = {f"{group}.{name}": t for group, part in self._groups().items() for name, t in part.items()}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(named.items())}
-        notes = json.dumps({"info": asdict(self.info), **self._notes()}, sort_keys=True)
+        facts = {"info": asdict(self.info), **self._notes()}
+        if self.info.format > 2:
+            facts[EACH] = digests(tensors, facts)
+        notes = json.dumps(facts, sort_keys=True)
         # One metadata entry, as pnc.base.tensors reads it: safetensors writes several in no fixed order.
         return save(tensors, {"pnc": json.dumps([checksum(tensors, notes), notes])})
 
@@ -127,6 +131,13 @@ def _parse(content: bytes) -> ClonePackage:
     check_format(info)
     masks = {name: _unpack(tensors[f"M.{name}"], count) for name, count in notes["filters"].items()}
     return ClonePackage(info, masks, *(group(tensors, name) for name in ("A", "F_c", "s", "q")))
+
+
+def digests(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> dict[str, str]:
+    """A checksum for each tensor and, under "", one for the notes: from them a damaged file says what is damaged."""
+    plain = json.dumps({key: value for key, value in notes.items() if key != EACH}, sort_keys=True)
+    sums = {"": checksum({}, plain), **{name: checksum({name: tensor}, "") for name, tensor in tensors.items()}}
+    return {name: whole[:16] for name, whole in sums.items()}
 
 
 def check_format(info: PackageInfo) -> None:
