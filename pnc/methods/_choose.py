@@ -3,27 +3,31 @@
 Rehearsal: the accuracy on held-out D_t and D_o, each class weighing the same.
 
 Strict: no old picture may be seen, so two things are asked that need none, and their product is maximised. The
-accuracy on held-out D_t among old and new classes says what was learned. The share of strangers, pictures that D_t is
-widened into until neither network knows them (pnc.cloning.calibration), to which the old logits give the target's own
-answer, says what was kept. Either alone is won by a network that does nothing else. Both are asked of the calibrated
-row where there is one: without an offset, a network trained on new classes alone calls everything new, and the first
-factor would be 1 whatever was learned.
+accuracy on held-out D_t among old and new classes says what was learned. What was kept is the share of strangers,
+pictures that D_t is widened into until neither network knows them (pnc.cloning.calibration), that get the answer of
+both whole networks side by side: most of them an old class, which a network that forgot or calls everything new
+misses. PNC's own held-out accuracy has the same teacher. Either factor alone is won by a network that does nothing
+else. Both are asked of the calibrated row where there is one: without an offset, a network trained on new classes
+alone calls everything new, and the first factor would be 1 whatever was learned.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from pnc.base.errors import bad
 from pnc.base.evaluate import accuracy, predict
 from pnc.cloning.calibration import strangers
 from pnc.methods._calibrate import CALIBRATED
+from pnc.methods._ensemble import calibrated_ensemble
 from pnc.methods._registry import Method, MethodTask, Rows
 
 GRID = "grid"
+STRANGERS = 512
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Choice:
 
 
 def choose(method: Method, task: MethodTask, settings: Mapping[str, Any]) -> Choice:
-    """The best of ``settings["grid"]`` (dotted keys, each with a list of values); the first of equals.
+    """The best of ``settings["grid"]``, which has a list of values for some of the settings; the first of equals.
 
     Without a grid ``settings`` are taken as they are. Raises PncError for a grid that is none.
     """
@@ -59,16 +63,27 @@ def criterion(rows: Rows, task: MethodTask) -> float:
     if task.regime == "rehearsal" and old is not None:
         kept, classes = accuracy(predict(network, old.pixels), old.labels) / 100, len(task.clone.classes)
         return (learned * classes + kept * task.old_classes) / (classes + task.old_classes)
-    strange = strangers(new, task.seed).pixels
-    kept = accuracy(predict(network, strange)[:, : task.old_classes], predict(task.target, strange).argmax(1)) / 100
-    return learned * kept
+    strange = strangers(new.take(torch.arange(STRANGERS) % len(new)), task.seed).pixels
+    teacher = calibrated_ensemble(task)
+    return learned * accuracy(predict(network, strange), predict(teacher, strange).argmax(1)) / 100
 
 
 def _combinations(name: str, grid: Any) -> list[dict[str, Any]]:
-    listed = isinstance(grid, Mapping) and all(isinstance(values, list) and values for values in grid.values())
-    if not listed:
+    """Every one of the grid's, by dotted key."""
+    if not isinstance(grid, Mapping):
         raise bad(f"{name}.{GRID}", expected="lists of values by name", found=repr(grid))
-    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    listed = dict(_lists(f"{name}.{GRID}", "", grid))
+    return [dict(zip(listed, values, strict=True)) for values in itertools.product(*listed.values())]
+
+
+def _lists(where: str, outer: str, grid: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+    for key, values in grid.items():
+        if isinstance(values, Mapping):
+            yield from _lists(where, f"{outer}{key}.", values)
+        elif isinstance(values, list) and values:
+            yield f"{outer}{key}", values
+        else:
+            raise bad(f"{where}.{outer}{key}", expected="a list of values", found=repr(values))
 
 
 def _with(settings: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
