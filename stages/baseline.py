@@ -11,7 +11,7 @@ from bench.work.scratch import scratch
 from bench.work.store import Store, class_names, of_names
 from bench.work.suite import MethodEntry, seeds_of
 from pnc.base.train import Checkpoint
-from pnc.methods import METHODS, MethodTask
+from pnc.methods import METHODS, Choice, Method, MethodTask, choose, row_name
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -22,17 +22,23 @@ def main(arguments: argparse.Namespace) -> None:
         for name in store.suite.read(f"methods.{arguments.method}")
     }
     names = (arguments.source, arguments.target, arguments.task)
-    found, behind = list[Record](), dict[str, Any]()
+    found, behind, methods = list[Record](), dict[str, Any](), dict[str, Any]()
     samples = [store.suite.read(key) for key in ("samples", f"tasks.{arguments.task}")]
     with scratch("baseline", vars(arguments), samples, *entries.values()) as unfinished:
         for name, entry in entries.items():
+            method: Method = METHODS.get(entry.function or name)
+            choice: Choice | None = None  # made on the first seed, for all of the group
             for seed in seeds_of(arguments.seeds):
                 experiment = Experiment(store, *names, entry.regime, arguments.seeds, seed)
                 task = _task(experiment, experiment.checkpoint(unfinished, name))
-                classifier = METHODS.get(entry.function or name).run(task, entry.settings)
-                found += records(experiment, accuracies(experiment, classifier), name)
+                choice = choice or choose(method, task, entry.settings)
+                for row, classifier in method.run(task, choice.settings).items():
+                    found += records(experiment, accuracies(experiment, classifier), row_name(name, row))
             behind = {**experiment.made_with, **experiment.samples}
-    settings = {**behind, "methods": {name: asdict(entry) for name, entry in entries.items()}}
+            methods[name] = asdict(entry)
+            if choice is not None and choice.chosen:
+                methods[name]["chosen"] = dict(choice.chosen)
+    settings = {**behind, "methods": methods}
     write_scores(
         store.suite.scores(arguments.grid, "baseline", arguments.method, *names, arguments.seeds), found, settings
     )

@@ -53,10 +53,11 @@ def everything(params: Params) -> Params:
         "untrained": {"pretrained": {}, "direct_ensemble": {}, "cautious": cautious},
         "joint": {"joint": {}, "joint_sampled": {"regime": "rehearsal"}},
         "continual": {
-            "continual": {"regime": "strict", "settings": brief},
+            "continual": {"regime": "strict", "settings": brief | {"grid": {"lwf": [0.5, 1.0]}}},
             "linear_probe": {"regime": "rehearsal", "settings": brief},
             "continual_kd": {"regime": "strict", "settings": brief},
-            "continual_kd_calibrated": {"regime": "strict", "settings": brief | {"q": 0.9}},
+            "lwf": {"regime": "strict", "settings": brief | {"q": 0.9}},
+            "replay": {"regime": "strict", "settings": brief | {"pictures": 10, "steps": 2}},
         },
     }
     values["grids"] |= {

@@ -1,12 +1,33 @@
 """The one offset on the new logits that PNC's own calibration allows, for baselines."""
 
+import torch
 from torch import Tensor, nn
 
 from pnc.base.errors import bad
-from pnc.base.evaluate import predict
+from pnc.base.evaluate import joint, predict
 from pnc.base.images import Images
 from pnc.cloning.calibration import best_offset, strangers, strict_offset
-from pnc.methods._registry import MethodTask
+from pnc.methods._registry import MethodTask, Rows
+
+CALIBRATED = "calibrated"
+
+
+class Shifted(nn.Module):
+    """``network`` with ``delta`` δ on its logits from ``old_classes`` on."""
+
+    def __init__(self, network: nn.Module, old_classes: int, delta: float) -> None:
+        super().__init__()
+        self.network, self.old_classes, self.delta = network, old_classes, delta
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.network(x)
+        return torch.cat([logits[:, : self.old_classes], logits[:, self.old_classes :] + self.delta], dim=1)
+
+
+def with_calibrated(network: nn.Module, task: MethodTask, q: float = 0.96, neutral: float = 0.5) -> Rows:
+    """Two rows of one training: ``network`` as it is, and with the offset δ of PNC's own calibration."""
+    shifted = Shifted(network, task.old_classes, offset(network, task, q, neutral))
+    return {"": joint(network, task.old_classes), CALIBRATED: joint(shifted, task.old_classes)}
 
 
 def offset(network: nn.Module, task: MethodTask, q: float, neutral: float) -> float:

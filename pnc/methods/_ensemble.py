@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from pnc.arch import BlockNet
 from pnc.cloning.objective import source_scores
+from pnc.methods._calibrate import offset
 from pnc.methods._registry import MethodTask
 
 
@@ -22,3 +23,12 @@ class Ensemble(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         new = source_scores(self.source(x), self.classes, self.rest_weight)
         return torch.cat([self.target(x), new + self.delta], dim=1)
+
+
+def calibrated_ensemble(
+    task: MethodTask, q: float = 0.96, neutral: float = 0.5, rest_weight: float = 0.25
+) -> Ensemble:
+    """With PNC's score for the new classes and its offset δ (pnc.methods._calibrate)."""
+    ensemble = Ensemble(task, rest_weight)
+    ensemble.delta = offset(ensemble, task, q, neutral)
+    return ensemble

@@ -27,40 +27,50 @@ class Terms:
     """Weights of what is added to the labels' cross-entropy, and the temperature of every distillation.
 
     ``l2_sp`` weighs the squared distance of the blocks' weights to the old ones, ``lwf`` the target's old logits,
-    and ``kd`` the source's logits on D_t.
+    and ``kd`` the source's logits on D_t. With ``separate`` softmaxes a label competes with those of its own side
+    alone, old or new; then ``head`` weighs the cross-entropy of one softmax that only the head learns from.
     """
 
     l2_sp: float
     lwf: float
     temperature: float
     kd: float = 0.0
+    separate: bool = False
+    head: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("l2_sp", "lwf", "kd"):
+        for name in ("l2_sp", "lwf", "kd", "head"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise bad(name, expected="a number from 0 up", found=getattr(self, name))
         if not 0 < self.temperature < math.inf:
             raise bad("temperature", expected="a positive number", found=self.temperature)
 
 
-def fine_tuned(task: MethodTask, schedule: Schedule, terms: Terms) -> BlockNet:
-    """The target with new outputs, trained on what the regime shows: D_t, and in rehearsal D_o's samples too.
+def fine_tuned(
+    task: MethodTask, schedule: Schedule, terms: Terms, *, frozen_bn: bool = False, images: Images | None = None
+) -> BlockNet:
+    """The target with new outputs, trained on ``images``: by default on what the regime shows, D_t and in rehearsal
+    D_o's samples too.
 
-    Each class weighs the same in the loss, however many of its pictures there are.
+    Each class weighs the same in the loss, however many of its pictures there are. ``frozen_bn``: batch statistics
+    stay those of the target.
     """
     network = extended(task.target, len(task.clone.classes), task.seed)
-    images = seen(task)
+    images = seen(task) if images is None else images
     weights, anchors = balanced(images.labels), [weight.detach().clone() for weight in network.blocks.parameters()]
 
     def loss(indices: Tensor, draws: torch.Generator) -> Tensor:
         pictures, labels = task.recipe.augmentation(as_float(images.pixels[indices]), draws), images.labels[indices]
-        logits = network(pictures)
-        each = F.cross_entropy(logits, labels, reduction="none") + _taught(task, terms, pictures, logits, labels)
+        embedding = network.embed(network.run(pictures))
+        logits = network.head(embedding)
+        each = _labelled(task, terms, logits, labels) + _taught(task, terms, pictures, logits, labels)
+        if terms.head:
+            each = each + terms.head * F.cross_entropy(network.head(embedding.detach()), labels, reduction="none")
         pairs = zip(network.blocks.parameters(), anchors, strict=True)
         moved = torch.stack([(weight - anchor).square().sum() for weight, anchor in pairs]).sum()
         return (weights[indices] * each).mean() + terms.l2_sp * moved
 
-    network.train()
+    network.train(not frozen_bn)
     fit(
         network,
         network.parameters(),
@@ -82,6 +92,14 @@ def seen(task: MethodTask) -> Images:
     if old is not None:
         pixels, labels = torch.cat([old.pixels, pixels]), torch.cat([old.labels, labels])
     return Images(pixels, labels, task.spec.class_names)
+
+
+def _labelled(task: MethodTask, terms: Terms, logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of each picture's label, [N]."""
+    if terms.separate:
+        new = torch.arange(logits.shape[1], device=logits.device) >= task.old_classes
+        logits = logits.masked_fill(new != (labels >= task.old_classes)[:, None], -math.inf)
+    return F.cross_entropy(logits, labels, reduction="none")
 
 
 def _taught(task: MethodTask, terms: Terms, pictures: Tensor, logits: Tensor, labels: Tensor) -> Tensor:

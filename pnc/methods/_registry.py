@@ -1,11 +1,11 @@
-"""Methods by name: one file each, a registered function from a task, and settings of its own, to a classifier."""
+"""Methods by name: one file each, a registered function from a task and settings of its own to one or more rows."""
 
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from pnc.arch import BlockNet, NetworkSpec
 from pnc.base.classifier import Recipe
@@ -17,6 +17,8 @@ from pnc.base.registry import Registry
 from pnc.base.train import Checkpoint
 from pnc.cloning.task import CloneTask
 
+Rows = Mapping[str, Classifier]  # by what is put behind the method's name: "" is the method as it is
+F = TypeVar("F", bound=Callable[..., "Classifier | Mapping[str, Classifier]"])
 REGIMES = ("", "strict", "rehearsal")  # "" is for methods whose samples no regime decides, and strict otherwise
 
 
@@ -64,7 +66,7 @@ class Method:
     """A registered function, the ``regimes`` that it is for, and ``settings``: its keyword-only parameters."""
 
     name: str
-    function: Callable[..., Classifier]
+    function: Callable[..., Classifier | Rows]
     regimes: tuple[str, ...] = REGIMES
 
     @cached_property
@@ -74,8 +76,8 @@ class Method:
         own = {name: known for name, known in parameters.items() if known.kind is known.KEYWORD_ONLY}
         return MappingProxyType(own)
 
-    def run(self, task: MethodTask, settings: Mapping[str, Any] | None = None) -> Classifier:
-        """The method's classifier, with ``settings`` as plain values.
+    def run(self, task: MethodTask, settings: Mapping[str, Any] | None = None) -> Rows:
+        """The method's classifiers, with ``settings`` as plain values: those of one training share it.
 
         Raises PncError for a setting that is unknown, missing or of the wrong type, and for a regime that the
         method is not for.
@@ -83,18 +85,22 @@ class Method:
         values = arguments(self.settings, {} if settings is None else settings, self.name, self.name)
         if task.regime not in self.regimes:
             raise bad(f"{self.name}: regime", expected=" or ".join(self.regimes), found=repr(task.regime))
-        return self.function(task, **values)
+        found = self.function(task, **values)
+        return {"": found} if isinstance(found, Classifier) else found
 
 
 METHODS: Registry[Method] = Registry("method", "pnc.methods")
 
 
-def method(
-    name: str, regimes: tuple[str, ...] = REGIMES
-) -> Callable[[Callable[..., Classifier]], Callable[..., Classifier]]:
+def row_name(name: str, row: str) -> str:
+    """How scores call a row of the method that is called ``name``."""
+    return f"{name}_{row}" if row else name
+
+
+def method(name: str, regimes: tuple[str, ...] = REGIMES) -> Callable[[F], F]:
     """Decorator: file the function under ``name``, for ``regimes``."""
 
-    def add(function: Callable[..., Classifier]) -> Callable[..., Classifier]:
+    def add(function: F) -> F:
         METHODS.register(name)(Method(name, function, regimes))
         return function
 

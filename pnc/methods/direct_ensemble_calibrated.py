@@ -4,8 +4,7 @@ import math
 
 from pnc.base.errors import bad
 from pnc.base.evaluate import Classifier, joint
-from pnc.methods._calibrate import offset
-from pnc.methods._ensemble import Ensemble
+from pnc.methods._ensemble import calibrated_ensemble
 from pnc.methods._registry import MethodTask, method
 
 
@@ -21,6 +20,4 @@ def direct_ensemble_calibrated(
     """
     if not 0 <= rest_weight < math.inf:
         raise bad("rest_weight", expected="a number from 0 up", found=rest_weight)
-    ensemble = Ensemble(task, rest_weight)
-    ensemble.delta = offset(ensemble, task, q, neutral)
-    return joint(ensemble, task.old_classes)
+    return joint(calibrated_ensemble(task, q, neutral, rest_weight), task.old_classes)

@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 from pnc.arch import BlockNet
 from pnc.base.classifier import balanced
-from pnc.base.evaluate import Classifier, joint
 from pnc.base.images import as_float
 from pnc.base.train import Schedule, fit
+from pnc.methods._calibrate import with_calibrated
 from pnc.methods._finetune import seen
-from pnc.methods._registry import MethodTask, method
+from pnc.methods._registry import MethodTask, Rows, method
 
 
 class Probe(nn.Module):
@@ -44,8 +44,8 @@ class Probe(nn.Module):
 
 
 @method("linear_probe", regimes=("rehearsal",))
-def linear_probe(task: MethodTask, *, schedule: Schedule) -> Classifier:
-    """Cross-entropy on the samples that rehearsal sees, each class weighing the same.
+def linear_probe(task: MethodTask, *, schedule: Schedule) -> Rows:
+    """Cross-entropy on the samples that rehearsal sees, each class weighing the same; and calibrated.
 
     Linear classifier probes: Alain & Bengio 2016, https://arxiv.org/abs/1610.01644.
     """
@@ -69,4 +69,4 @@ def linear_probe(task: MethodTask, *, schedule: Schedule) -> Classifier:
         checkpoint=task.checkpoint,
         progress=task.progress,
     )
-    return joint(probe, task.old_classes)
+    return with_calibrated(probe, task)

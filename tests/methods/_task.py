@@ -12,7 +12,7 @@ from pnc.base.classifier import Recipe
 from pnc.base.evaluate import Classifier
 from pnc.base.images import Images
 from pnc.base.train import Schedule
-from pnc.methods import METHODS, MethodTask
+from pnc.methods import METHODS, MethodTask, Rows
 
 CLASSES, NAMES = (3, 1), ("owl", "kiwi")
 X = pictures(7)
@@ -37,10 +37,22 @@ def needed(name: str) -> dict[str, Any]:
     return {key: ready[own.annotation] for key, own in settings.items() if own.default is own.empty}
 
 
-def run(name: str, task: MethodTask, **settings: Any) -> Classifier:
-    return METHODS.get(name).run(task, {**needed(name), **settings})
+QUICK = {"replay": {"pictures": 8, "steps": 2}}
+
+
+def rows(name: str, task: MethodTask, **settings: Any) -> Rows:
+    """All rows of a method, which learns no longer than the tests need."""
+    return METHODS.get(name).run(task, {**needed(name), **QUICK.get(name, {}), **settings})
+
+
+def run(name: str, task: MethodTask, row: str = "", **settings: Any) -> Classifier:
+    return rows(name, task, **settings)[row]
 
 
 @torch.no_grad()
 def answers(classifier: Classifier) -> Tensor:
     return torch.cat([classifier.old.eval()(X), classifier.new.eval()(X)], dim=1)
+
+
+def all_answers(found: Rows) -> Tensor:
+    return torch.cat([answers(classifier) for classifier in found.values()], dim=1)

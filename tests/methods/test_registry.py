@@ -11,7 +11,7 @@ from methods._task import SCHEDULE, method_task
 from pnc.base.errors import PncError
 from pnc.base.evaluate import Classifier, joint
 from pnc.base.train import Schedule
-from pnc.methods import METHODS, Method, MethodTask, method
+from pnc.methods import METHODS, Method, MethodTask, Rows, method, row_name
 
 
 @pytest.fixture
@@ -83,9 +83,18 @@ def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
 def test_a_method_may_have_no_settings() -> None:
     plain = Method("plain", lambda task: joint(task.target, task.old_classes))
     assert not plain.settings
-    assert plain.run(method_task()).offset == 4
+    assert plain.run(method_task())[""].offset == 4
     with pytest.raises(PncError, match=r"^plain: unknown key: expected none, found q$"):
         plain.run(method_task(), {"q": 0.5})
+
+
+def test_a_method_may_have_several_rows_and_scores_call_them_by_both_names() -> None:
+    def twice(task: MethodTask) -> Rows:
+        plain = joint(task.target, task.old_classes)
+        return {"": plain, "again": plain}
+
+    rows = Method("plain", twice).run(method_task())
+    assert [row_name("plain", row) for row in rows] == ["plain", "plain_again"]
 
 
 def test_old_pictures_are_seen_in_rehearsal_alone() -> None:

@@ -5,6 +5,7 @@ from functools import cache
 
 import pytest
 import torch
+import torch.nn.functional as F
 from _tiny import images, tiny_network
 from methods._task import CLASSES, RECIPE, SCHEDULE, STILL, X, answers, method_task, run
 from torch import Tensor, nn
@@ -17,11 +18,11 @@ from pnc.base.images import Images
 from pnc.base.train import Schedule
 from pnc.cloning.task import CloneTask
 from pnc.methods import MethodTask
-from pnc.methods._finetune import Terms, _taught, distillation, extended
+from pnc.methods._finetune import Terms, _labelled, _taught, distillation, extended
 from pnc.methods.linear_probe import Probe
 
-CONTINUAL = ["continual", "continual_kd", "continual_kd_calibrated"]
-TERMS = ["continual", "continual_kd"]
+CONTINUAL = ["continual", "continual_kd", "lwf"]
+EVERYWHERE = [(name, regime) for name in CONTINUAL for regime in ("strict", "rehearsal")] + [("replay", "strict")]
 LONGER = {"epochs": 15, "batch": 16, "lr": 0.004}
 ONE_STEP = {"epochs": 1, "batch": 1000, "lr": 0.1, "optimiser": "sgd", "warmup": 0.0}
 
@@ -73,8 +74,7 @@ def test_continual_learning_changes_every_layer_of_its_copy(name: str) -> None:
     assert not [n for n, parameter in network.blocks.named_parameters() if torch.equal(parameter, before[n])]
 
 
-@pytest.mark.parametrize("name", TERMS)
-@pytest.mark.parametrize("regime", ["strict", "rehearsal"])
+@pytest.mark.parametrize(("name", "regime"), EVERYWHERE)
 def test_l2_sp_keeps_the_weights_near_the_old_ones(name: str, regime: str) -> None:
     task, chosen = tuned(name, regime)
     free, chained = (tuned(name, regime, l2_sp=weight)[1] for weight in (0.0, 1.0))
@@ -82,8 +82,7 @@ def test_l2_sp_keeps_the_weights_near_the_old_ones(name: str, regime: str) -> No
     assert moved(task, chained) < 0.1 * moved(task, chosen)
 
 
-@pytest.mark.parametrize("name", TERMS)
-@pytest.mark.parametrize("regime", ["strict", "rehearsal"])
+@pytest.mark.parametrize(("name", "regime"), EVERYWHERE)
 def test_lwf_keeps_the_old_logits_near_the_old_ones(name: str, regime: str) -> None:
     task, chosen = tuned(name, regime)
     assert forgotten(task, chosen) < 0.8 * forgotten(task, tuned(name, regime, lwf=0.0)[1])
@@ -106,14 +105,50 @@ def test_kd_matches_the_logit_of_a_single_class() -> None:
     assert gaps[0] < 0.7 * gaps[1]
 
 
+def test_lwf_adds_its_weight_times_the_distance_to_the_old_answers() -> None:
+    task = method_task("rehearsal")
+    logits, labels = torch.zeros(len(X), 6), torch.tensor([0, 4, 3, 4, 2, 1, 4])
+    once = distillation(logits[:, :4], task.target(X).detach(), 2.0)
+    assert float(once.min()) > 0
+    for weight in (0.0, 1.0, 3.0):
+        added = _taught(task, Terms(l2_sp=0.0, lwf=weight, temperature=2.0), X, logits, labels)
+        torch.testing.assert_close(added, weight * once)
+
+
+def test_in_separate_softmaxes_a_label_competes_with_its_own_side_alone() -> None:
+    task, labels = method_task("rehearsal"), torch.tensor([0, 3, 4, 5])
+    terms = Terms(l2_sp=0.0, lwf=0.0, temperature=2.0, separate=True)
+    logits = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    found = _labelled(task, terms, logits, labels)
+    old, new = logits[:2, :4].log_softmax(1), logits[2:, 4:].log_softmax(1)
+    torch.testing.assert_close(found, -torch.stack([old[0, 0], old[1, 3], new[0, 0], new[1, 1]]))
+    shifted = logits + torch.tensor([0, 0, 0, 0, 9.0, 9.0])
+    torch.testing.assert_close(_labelled(task, terms, shifted, labels), found)
+    one = replace(terms, separate=False)
+    torch.testing.assert_close(
+        _labelled(task, one, logits, labels), F.cross_entropy(logits, labels, reduction="none")
+    )
+
+
+@pytest.mark.parametrize("name", CONTINUAL)
 @pytest.mark.parametrize("regime", ["strict", "rehearsal"])
-def test_the_calibrated_one_is_continual_kd_but_for_one_offset(regime: str) -> None:
+def test_batch_statistics_run_unless_they_are_frozen(name: str, regime: str) -> None:
     task = method_task(regime)
-    plain, calibrated = (run(name, task, lwf=0.5).old(X) for name in ("continual_kd", "continual_kd_calibrated"))
-    torch.testing.assert_close(calibrated[:, :4], plain[:, :4])
-    offset = calibrated[:, 4:] - plain[:, 4:]
-    torch.testing.assert_close(offset, offset[0, 0].expand(7, 2), atol=1e-4, rtol=1e-4)
-    assert abs(float(offset[0, 0].detach())) > 1e-3
+    before = dict(task.target.named_buffers())
+    for frozen in (False, True):
+        after = dict(run(name, task, frozen_bn=frozen).old.named_buffers())
+        means = [key for key in before if key.endswith("running_mean")]
+        assert means and all(torch.equal(after[key], before[key]) == frozen for key in means)
+
+
+def test_what_lwf_trains_on_new_pictures_alone_still_knows_old_classes_from_one_another() -> None:
+    """One softmax pushes all old logits down on new pictures; two leave them where distillation holds them."""
+    gaps = []
+    for name in ("continual_kd", "lwf"):
+        task, network = tuned(name, "strict", lwf=0.0)
+        logits = predict(network, task.clone.samples.pixels)
+        gaps.append(float((logits[:, 4:].amax(1) - logits[:, :4].amax(1)).mean()))
+    assert gaps[1] < gaps[0]
 
 
 @pytest.mark.parametrize("classes", [CLASSES, (2,)])

@@ -9,6 +9,8 @@ from pnc.base.evaluate import Classifier, predict
 from pnc.cloning.objective import source_scores
 from pnc.methods import MethodTask
 
+CALIBRATED = [("direct_ensemble_calibrated", ""), ("continual_kd", "calibrated")]
+
 
 def called_new(classifier: Classifier, task: MethodTask) -> float:
     """The share of held-out D_t whose best logit is a new one."""
@@ -48,11 +50,11 @@ def test_the_calibrated_one_adds_one_offset_to_scores_of_the_weight_asked_for(
     torch.testing.assert_close(offset, offset[0, 0].expand(7, 2), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["direct_ensemble_calibrated", "continual_kd_calibrated"])
+@pytest.mark.parametrize(("name", "row"), CALIBRATED)
 @pytest.mark.parametrize("q", [0.96, 0.5, 0.25])
-def test_a_calibrated_method_calls_the_share_q_of_held_out_pictures_new(name: str, q: float) -> None:
+def test_a_calibrated_method_calls_the_share_q_of_held_out_pictures_new(name: str, row: str, q: float) -> None:
     task = method_task("strict")
-    share = called_new(run(name, task, q=q, neutral=1.0), task)
+    share = called_new(run(name, task, row, q=q, neutral=1.0), task)
     assert share == pytest.approx(q, abs=1 / len(task.clone.held_out))
 
 
@@ -64,10 +66,10 @@ def test_in_the_strict_regime_the_ensemble_is_calibrated_as_a_clone_is() -> None
     assert shares == sorted(shares) and shares[0] < shares[-1]
 
 
-@pytest.mark.parametrize("name", ["direct_ensemble_calibrated", "continual_kd_calibrated"])
-def test_in_rehearsal_no_other_offset_would_be_right_more_often(name: str) -> None:
+@pytest.mark.parametrize(("name", "row"), CALIBRATED)
+def test_in_rehearsal_no_other_offset_would_be_right_more_often(name: str, row: str) -> None:
     task = method_task("rehearsal")
-    network = run(name, task).old
+    network = run(name, task, row).old
     found = class_accuracies(network, task)
 
     class Shifted(torch.nn.Module):
@@ -78,4 +80,4 @@ def test_in_rehearsal_no_other_offset_would_be_right_more_often(name: str) -> No
     shifted = Shifted()
     for shifted.by in torch.linspace(-8, 8, 81):
         assert class_accuracies(shifted, task) <= found
-    assert torch.equal(run(name, task, q=0.5).old(X), network(X))
+    assert torch.equal(run(name, task, row, q=0.5).old(X), network(X))

@@ -65,9 +65,20 @@ def test_every_method_was_run(finished: Finished) -> None:
     folder = finished.project.folder / AT / "scores/main/baseline"
     found = {record["method"] for path in folder.rglob("*.json") for record in read_json(path)["scores"]}
     methods = list(finished.project.params()["methods"].values())
-    assert found == {name for group in methods for name in group}
+    names = {name for group in methods for name in group}
+    assert names < found and found - names <= {f"{name}_calibrated" for name in names}
+    assert {"continual_calibrated", "lwf_calibrated", "replay_calibrated"} <= found - names
     functions = {entry.get("function", name) for group in methods for name, entry in group.items()}
     assert functions == set(METHODS.names())
+
+
+def test_what_was_chosen_of_a_grid_stands_in_the_scores_settings(finished: Finished) -> None:
+    path = finished.project.folder / AT / "scores/main/baseline/continual/new/old/S/0.json"
+    methods = read_json(path)["settings"]["methods"]
+    own = methods["continual"]
+    assert own["settings"]["grid"] == {"lwf": [0.5, 1.0]}
+    assert own["chosen"].keys() == {"lwf"} and own["chosen"]["lwf"] in (0.5, 1.0)
+    assert "chosen" not in methods["lwf"]
 
 
 def test_every_cell_has_its_settings_and_how_it_was_made(finished: Finished, cells: pd.DataFrame) -> None:
