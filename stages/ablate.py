@@ -1,8 +1,9 @@
 """A variant of the settings, another pair or another task: clone at all of its R in one pass, choose R*, evaluate."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from bench.work.cli import run
 from bench.work.experiment import Experiment
@@ -32,7 +33,7 @@ def main(arguments: argparse.Namespace) -> None:
         for experiment in experiments:
             clones = _clones(experiment, variant, arguments.variant, unfinished)
             clones.packages[clones.chosen].save(folder / f"seed{experiment.seed}.pnc")
-            found += _measured(clones, finetune, unfinished)
+            found += _measured(clones, finetune, cloned["clone"], unfinished)
     write_json(folder / SETTINGS, cloned)
     settings = {**experiments[0].made_with, **cloned, **finetune}
     write_scores(suite.scores(arguments.grid, arguments.variant, *names), found, settings)
@@ -45,11 +46,13 @@ def _clones(experiment: Experiment, variant: Variant, name: str, unfinished: Pat
     return Clones(experiment, packages, losses, best_position(losses), shown)
 
 
-def _measured(clones: Clones, finetune: dict[str, dict[str, float]], unfinished: Path) -> Iterator[Record]:
+def _measured(
+    clones: Clones, finetune: dict[str, dict[str, float]], own: Mapping[str, Any], unfinished: Path
+) -> Iterator[Record]:
     yield from clones.measure()
     if finetune:
         schedule = from_mapping(Schedule, finetune["finetune"], "finetune")
-        yield from clones.measure_finetuned(schedule, unfinished)
+        yield from clones.measure_finetuned(schedule, own, unfinished)
 
 
 if __name__ == "__main__":

@@ -23,16 +23,16 @@ def main(arguments: argparse.Namespace) -> None:
     with suite.rebuilt_by("select", *names):
         chosen = read_json(folder / "chosen.json")
     finetune = from_mapping(Schedule, suite.read("finetune"), f"{suite.name}: finetune")
+    position = str(chosen[str(seeds_of(arguments.seeds)[0])]["position"])
+    with suite.rebuilt_by("localize_insert", *names[:-1], position, arguments.seeds):
+        cloned = read_json(folder / "at" / f"R{position}" / SETTINGS)
     with scratch("evaluate", vars(arguments), chosen, finetune) as unfinished:
         for seed in seeds_of(arguments.seeds):
             experiment, own = Experiment(store, *names, seed), chosen[str(seed)]
             losses = {int(position): loss for position, loss in own["losses"].items()}
             packages = {position: _package(experiment, position) for position in losses}
             clones = Clones(experiment, packages, losses, own["position"])
-            found += [*clones.measure(), *clones.measure_finetuned(finetune, unfinished)]
-    position = str(own["position"])
-    with suite.rebuilt_by("localize_insert", *names[:-1], position, arguments.seeds):
-        cloned = read_json(folder / "at" / f"R{position}" / SETTINGS)
+            found += [*clones.measure(), *clones.measure_finetuned(finetune, cloned["clone"], unfinished)]
     settings = {**experiment.made_with, **cloned, "finetune": suite.read("finetune")}
     write_scores(suite.scores("main", "evaluate", *names), found, settings)
 

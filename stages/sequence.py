@@ -18,6 +18,7 @@ from pnc.base.files import read_json
 from pnc.cloned.model import attach
 from pnc.cloning.package import ClonePackage
 
+METHODS = ("pnc", "pnc_joint")  # each package calibrated against the target alone, and across packages
 # The grids whose clones are made with the settings as chosen, besides ``main``, and the folder that each shares.
 GRIDS = {"rest": "main", "steps": "steps", "substeps": "steps"}
 
@@ -25,14 +26,14 @@ GRIDS = {"rest": "main", "steps": "steps", "substeps": "steps"}
 def main(arguments: argparse.Namespace) -> None:
     """Measure one sequence in one regime for a group of seeds.
 
-    Each clone is calibrated against the target alone; metrics that begin with ``joint_`` are of the same clones with
-    the offsets across packages (pnc.cloned.joint).
+    Each clone is calibrated against the target alone; the method "pnc_joint" are the same clones with the offsets
+    across packages (pnc.cloned.joint).
     """
     store, seeds = Store.open(arguments.suite), arguments.seeds
     entry: SequenceEntry = store.suite.entry(SequenceEntry, f"sequences.{arguments.sequence}")
     steps = [Step(store, source, entry.target, task, arguments.regime, seeds) for source, task in entry.parts]
     own = {"source": entry.source, "target": entry.target, "task": arguments.sequence, "variant": ""}
-    own |= {"regime": arguments.regime, "method": "pnc"}
+    own |= {"regime": arguments.regime}
     found = [
         {**own, **measured, "seed": seed}
         for seed in seeds_of(seeds)
@@ -93,17 +94,18 @@ class Step:
 def _measured(store: Store, target: str, steps: list[Step], seeds: str, seed: int) -> Iterator[Record]:
     """A record for each step, calibration and metric; ``acc_mean`` is the mean of the averages after each step."""
     network, _ = store.network(target, seeds, seed)
-    groups, averages = [of_names(store.test, class_names(network))[0]], {"": list[float](), "joint_": list[float]()}
+    groups, averages = [of_names(store.test, class_names(network))[0]], {method: list[float]() for method in METHODS}
     cloned: nn.Module = network
     for number, step in enumerate(steps, start=1):
         package = step.package(seed)
         cloned = attach(cloned, store.network(step.source, seeds, seed)[0], package)
         groups.append(of_names(store.test, package.info.names)[0])
-        for prefix, model in (("", cloned), ("joint_", cloned.calibrated(joint=True))):
-            values, so_far = scores(joint(model, network.classes), *groups), averages[prefix]
+        for method, model in zip(METHODS, (cloned, cloned.calibrated(joint=True)), strict=True):
+            values, so_far = scores(joint(model, network.classes), *groups), averages[method]
             so_far.append(values["avg"])
             values |= {"acc_final": values["avg"], "acc_mean": sum(so_far) / len(so_far)}
-            yield from ({"at": str(number), "metric": prefix + key, "value": value} for key, value in values.items())
+            at = {"method": method, "at": str(number)}
+            yield from ({**at, "metric": metric, "value": value} for metric, value in values.items())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,12 @@ from bench.work.suite import MethodEntry, SequenceEntry, Suite, Variant
 
 # Grids that share a folder of scores with others; each of the rest has one of its own name.
 FOLDERS = {"unmasked": "main", "rest": "main", "substeps": "steps"}
-_NO_CLONES = ("main", "baselines", "pair_baselines")
+_BASELINES = {
+    "baselines": ("baseline", "main"),
+    "rivals": ("baseline_rivals", "rivals"),
+    "pair_baselines": ("baseline_pairs", "pairs"),
+}
+_NO_CLONES = ("main", *_BASELINES)
 _PAIR = ("source", "target", "task")
 
 
@@ -37,8 +42,8 @@ def makers(suite: Suite) -> Iterator[Maker]:
         for name in grids:
             if name not in _NO_CLONES:
                 yield from _ablated(suite, name, grids[name], seeds)
-        yield from _baselines(suite, "baseline", "main", grids["baselines"], seeds)
-        yield from _baselines(suite, "baseline_pairs", "pairs", grids["pair_baselines"], seeds)
+        for name, (stage, group) in _BASELINES.items():
+            yield from _baselines(suite, stage, group, grids[name], seeds)
         yield from _sequences(suite, grids["steps"]["regime"], seeds)
 
 
@@ -52,7 +57,7 @@ def _main(suite: Suite, grid: dict[str, list[str]], seeds: str) -> Iterator[Make
     for *pair, regime in _meetings(grid, *_PAIR, "regime"):
         item = (*pair, regime, seeds)
         path = suite.scores("main", "evaluate", *item)
-        methods = (("pnc", regime), ("pnc_f", regime))
+        methods = (("pnc", regime), *_rows("pnc_f", regime))
         yield Maker(suite.stage("evaluate", *item), path, "main", tuple(pair), methods)
 
 
@@ -60,7 +65,7 @@ def _ablated(suite: Suite, name: str, grid: dict[str, list[str]], seeds: str) ->
     group = FOLDERS.get(name, name)
     for variant, *pair, regime in _meetings(grid, "variant", *_PAIR, "regime"):
         entry: Variant = suite.entry(Variant, f"variants.{variant}")
-        methods = (("pnc", regime), *([("pnc_f", regime)] if entry.finetune else []))
+        methods = (("pnc", regime), *(_rows("pnc_f", regime) if entry.finetune else ()))
         item = (variant, *pair, regime, seeds)
         shown = variant if entry.clone else ""
         path = suite.scores(group, *item)
@@ -73,11 +78,16 @@ def _baselines(suite: Suite, stage: str, group: str, grid: dict[str, list[str]],
         entries: dict[str, MethodEntry] = {
             name: suite.entry(MethodEntry, f"methods.{method}.{name}") for name in names
         }
-        methods = tuple((name, entry.regime) for name, entry in entries.items())
+        methods = tuple(row for name, entry in entries.items() for row in _rows(name, entry.regime))
         item = (method, *pair, seeds)
         yield Maker(
             suite.stage(stage, group, *item), suite.scores(group, "baseline", *item), group, tuple(pair), methods
         )
+
+
+def _rows(method: str, regime: str) -> tuple[tuple[str, str], ...]:
+    """What is trained may have a second row, with an offset on the new logits."""
+    return (method, regime), (f"{method}_calibrated", regime)
 
 
 def _sequences(suite: Suite, regimes: list[str], seeds: str) -> Iterator[Maker]:
@@ -85,7 +95,9 @@ def _sequences(suite: Suite, regimes: list[str], seeds: str) -> Iterator[Maker]:
         entry: SequenceEntry = suite.entry(SequenceEntry, f"sequences.{name}")
         path = suite.scores("sequences", name, regime, seeds)
         stage = suite.stage("sequence", name, regime, seeds)
-        yield Maker(stage, path, "sequences", (entry.source, entry.target, name), (("pnc", regime),))
+        yield Maker(
+            stage, path, "sequences", (entry.source, entry.target, name), (("pnc", regime), ("pnc_joint", regime))
+        )
 
 
 def _meetings(grid: dict[str, list[str]], *keys: str) -> Iterator[tuple[str, ...]]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from bench.work.experiment import Experiment
 from bench.work.provenance import made
 from bench.work.store import class_names, of_names
@@ -13,6 +15,7 @@ from pnc.base.files import write_record
 from pnc.base.train import Schedule
 from pnc.cloned.finetune import fine_tuned
 from pnc.cloned.model import ClonedModel, attach
+from pnc.cloned.offset import shifted
 from pnc.cloning.package import ClonePackage
 from pnc.cloning.search import accuracies as search_accuracies
 from pnc.cloning.selection import most_accurate
@@ -68,17 +71,20 @@ class Clones:
             if position == self._last:
                 yield from self._records(values, LAST)
 
-    def measure_finetuned(self, schedule: Schedule, folder: Path) -> Iterator[Record]:
-        """PNC-F at R*, and at R = L − 1 where that was searched."""
+    def measure_finetuned(self, schedule: Schedule, own: Mapping[str, Any], folder: Path) -> Iterator[Record]:
+        """PNC-F at R*, and at R = L − 1 where that was searched; and both with PNC's offset on the new logits.
+
+        ``own`` are the settings that the clones were made with.
+        """
         places = {self.chosen: [BEST]}
         if self._last in self.packages:
             places.setdefault(self._last, []).append(LAST)
         for position, names in places.items():
-            values = accuracies(
-                self.experiment, joint(self._finetuned(position, schedule, folder), self._old_classes)
-            )
-            for at in names:
-                yield from self._records(values, at, "pnc_f")
+            network = self._finetuned(position, schedule, folder)
+            for method, each in (("pnc_f", network), ("pnc_f_calibrated", self._shifted(network, own))):
+                values = accuracies(self.experiment, joint(each, self._old_classes))
+                for at in names:
+                    yield from self._records(values, at, method)
 
     def _finetuned(self, position: int, schedule: Schedule, folder: Path) -> Any:
         experiment, task = self.experiment, self.experiment.clone_task
@@ -92,6 +98,10 @@ class Clones:
             checkpoint=experiment.checkpoint(folder, "finetune", position),
             progress=True,
         )
+
+    def _shifted(self, network: nn.Module, own: Mapping[str, Any]) -> nn.Module:
+        experiment = self.experiment
+        return shifted(network, experiment.clone_task, experiment.regime, experiment.seed, own["q"], own["neutral"])
 
     def _attached(self, position: int) -> ClonedModel:
         task = self.experiment.clone_task

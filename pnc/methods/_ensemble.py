@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from pnc.arch import BlockNet
+from pnc.cloned.offset import offset
 from pnc.cloning.objective import source_scores
-from pnc.methods._calibrate import offset
 from pnc.methods._registry import MethodTask
 
 
@@ -28,7 +28,7 @@ class Ensemble(nn.Module):
 def calibrated_ensemble(
     task: MethodTask, q: float = 0.96, neutral: float = 0.5, rest_weight: float = 0.25
 ) -> Ensemble:
-    """With PNC's score for the new classes and its offset δ (pnc.methods._calibrate)."""
+    """With PNC's score for the new classes and its offset δ (pnc.cloned.offset)."""
     ensemble = Ensemble(task, rest_weight)
-    ensemble.delta = offset(ensemble, task, q, neutral)
+    ensemble.delta = offset(ensemble, task.clone, task.regime, task.seed, q, neutral)
     return ensemble

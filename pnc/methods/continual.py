@@ -21,7 +21,7 @@ def continual(
     """Cross-entropy on the labels, kept near the old weights and the old logits; and the same calibrated.
 
     L2-SP (https://arxiv.org/abs/1802.01483) with weight ``l2_sp`` and Learning without Forgetting
-    (https://arxiv.org/abs/1606.09282) with weight ``lwf``. ``q`` and ``neutral`` (pnc.methods._calibrate) count in
+    (https://arxiv.org/abs/1606.09282) with weight ``lwf``. ``q`` and ``neutral`` (pnc.cloned.offset) count in
     the strict regime alone.
     """
     network = fine_tuned(task, schedule, Terms(l2_sp, lwf, temperature), frozen_bn=frozen_bn)

@@ -14,7 +14,7 @@ def direct_ensemble_calibrated(
 ) -> Classifier:
     """New logits as PNC's teacher scores T_s: the source's, less ``rest_weight`` × its evidence for other classes.
 
-    To them one offset δ is added, chosen on held-out pictures by PNC's own rule (pnc.methods._calibrate); ``q`` and
+    To them one offset δ is added, chosen on held-out pictures by PNC's own rule (pnc.cloned.offset); ``q`` and
     ``neutral`` count in the strict regime alone. The baseline without either is the paper's
     (https://arxiv.org/abs/2303.10597).
     """

@@ -27,7 +27,7 @@ TEXTS = {path: (ROOT / path).read_text() for file in FILES.values() for path in 
 VALUES = {path: yaml.safe_load(text) for path, text in TEXTS.items()}
 SUITES = {name: VALUES[path] | VALUES[path.with_name("tables.yaml")] for name, path in FILES.items()}
 GRAPH = (ROOT / "dvc.yaml").read_text()
-NO_CLONES = ("main", "baselines", "pair_baselines")  # grids that are not ablate's
+NO_CLONES = ("main", "baselines", "rivals", "pair_baselines")  # grids that are not ablate's
 CLONES = ("localize_insert", "ablate")
 Item = tuple[str, ...]
 
@@ -123,7 +123,7 @@ def items(params: dict[str, Any]) -> Iterator[Item]:
         for name in grids.keys() - NO_CLONES:
             for item in meetings(grids[name], "variant", *pair, "regime"):
                 yield "ablate", *item, seeds
-        for name in ("baselines", "pair_baselines"):
+        for name in ("baselines", "rivals", "pair_baselines"):
             for item in meetings(grids[name], "method", *pair):
                 yield "baseline", *item, seeds
         for item in product(params["sequences"], grids["steps"]["regime"]):

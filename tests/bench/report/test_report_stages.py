@@ -34,6 +34,7 @@ PARAMS = {
         "unmasked": {**CLONES, "variant": ["unmasked"]},
         "steps": {**CLONES, "variant": []},
         "baselines": {"source": ["new"], "target": ["old"], "task": ["S", "M"], "method": ["untrained"]},
+        "rivals": {"source": [], "target": [], "task": [], "method": []},
         "pair_baselines": {"source": [], "target": [], "task": [], "method": []},
     },
     "variants": {"unmasked": {"clone": {"keep": 1.0}, "finetune": True}},
