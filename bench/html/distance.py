@@ -27,8 +27,8 @@ BANDS = (
 
 
 def points(ours: float, other: float) -> float:
-    """The signed distance to one decimal, as it is shown."""
-    return round(ours - other, 1) + 0.0  # not -0.0
+    """The signed distance of both as they are shown, with one decimal: whoever subtracts them finds the same."""
+    return round(round(ours, 1) - round(other, 1), 1) + 0.0  # not -0.0
 
 
 def band(distance: float) -> str:

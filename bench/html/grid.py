@@ -1,6 +1,6 @@
 """A table as a grid of entries: ours, the paper's number beside it, how far the two are, and what is not measured."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
@@ -59,6 +59,11 @@ class Grid:
     metrics: tuple[Metric, ...]
     groups: dict[str, list[Line]]
     absent: tuple[str, ...]  # headings of metrics without any number
+
+    @property
+    def is_printed(self) -> bool:
+        """Whether the paper has any of it."""
+        return any(entry.beside for lines in self.groups.values() for line in lines for entry in line.entries)
 
 
 class Grids:
@@ -123,17 +128,22 @@ class Grids:
 
     def missing(self) -> tuple[list[str], list[str]]:
         """What is not measured, each named by row, regime and column: what a stage would measure, and the rest."""
-        asked, unasked = dict[str, None](), dict[str, None]()
+        asked: dict[str, list[str]] = {}
+        unasked: dict[str, list[str]] = {}
         for row, column in product(self.table.rows, self.table.columns):
-            where = f" ({column})" if column else ""
             found = {regime for own, regime, scale, _ in self._cells if (own, scale) == (row, column)}
             wanted = self._wanted(row, column)
             for regime in wanted if "" not in found else ():
                 if regime not in found:
-                    asked[label(row, regime) + where] = None
+                    asked.setdefault(label(row, regime), []).append(column)
             if not found and not wanted:
-                unasked[row + where] = None
-        return list(asked), list(unasked)
+                unasked.setdefault(row, []).append(column)
+        return self._named(asked), self._named(unasked)
+
+    def _named(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
+        """Rows, and where it is not all of them their columns."""
+        whole = len(self.table.columns)
+        return [row if len(own) == whole else f"{row} ({', '.join(own)})" for row, own in columns.items()]
 
     @property
     def printed(self) -> set[str]:

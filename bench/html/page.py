@@ -117,7 +117,7 @@ def _suite(suited: Suited, paper: pd.DataFrame, drawings: Drawings) -> SuitePart
         remarks=[text for text in results.head if not text.startswith("**")],
         tables=[_table(results, key, own, drawings) for key, own in grids.items()],
         costs=costs,
-        uncosted=[METRICS[name].meaning or METRICS[name].heading for name in _COSTS if name not in found],
+        uncosted=[f"{METRICS[name].heading} ({METRICS[name].meaning})" for name in _COSTS if name not in found],
         theirs=list(theirs(suited, paper)),
         command=f"dvc repro {suite.stage('tables')} {suite.stage('figures')}",
         is_measured=results.is_measured,

@@ -11,6 +11,7 @@ from bench.report.cells import as_cells, read_cells
 from bench.report.query import Table, joined, tables
 from bench.work.makers import Maker, scored
 from bench.work.suite import Suite, load_suite, suite_files
+from pnc.base.errors import bad
 from pnc.base.files import read_json
 
 TITLES = {  # of data sets, in the order of the page
@@ -89,8 +90,11 @@ def read(suite: Suite) -> Results:
     if not (path := suite.results / "cells.csv").is_file():
         return Results(suite, wanted, as_cells([]), {}, ())
     cells = read_cells(path)
-    behind = read_json(suite.results / "settings.json")
-    return Results(suite, wanted, cells[~cells["quoted"]], behind, _head(suite.results / "TABLES.md"))
+    cells, file = cells[~cells["quoted"]], suite.results / "settings.json"
+    behind = read_json(file)
+    if lacking := sorted(set(cells["settings"]) - behind.keys()):
+        raise bad(str(file), expected=f"all settings of {path}", found=f"none called {', '.join(lacking)}")
+    return Results(suite, wanted, cells, behind, _head(suite.results / "TABLES.md"))
 
 
 def _head(path: Path) -> tuple[str, ...]:

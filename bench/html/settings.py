@@ -1,7 +1,7 @@
 """What is behind a table's numbers: hardware, versions, commits, and its settings with what they share told once."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +31,13 @@ class Behind:
 
 
 def behind(cells: pd.DataFrame, known: Mapping[str, Any]) -> Behind:
-    """Of the measured ``cells`` of a table; ``known`` is the suite's settings.json."""
+    """Of a table's measured ``cells``, at least one; ``known`` is the suite's settings.json."""
     rows: dict[str, dict[str, None]] = {}
     for cell in cells.to_dict("records"):
         where = f" ({cell['scale']})" if cell["scale"] else ""
         rows.setdefault(cell["settings"], {})[label(cell["row"], cell["regime"]) + where] = None
     flat = {digest: dict(_flat(known[digest]["settings"])) for digest in rows}
-    shared = dict(set.intersection(*(set(each.items()) for each in flat.values()))) if flat else {}
+    shared = _shared(list(flat.values()))
     settings = tuple(
         Setting(digest, tuple(rows[digest]), {key: value for key, value in own.items() if key not in shared})
         for digest, own in flat.items()
@@ -47,7 +47,13 @@ def behind(cells: pd.DataFrame, known: Mapping[str, Any]) -> Behind:
         for name, text in _made(known[digest]):
             made.setdefault(name, set()).add(text)
     kinds = {name: tuple(sorted(found)) for name, found in made.items()}
-    return Behind(kinds, dict(sorted(shared.items())), settings)
+    return Behind(kinds, shared, settings)
+
+
+def _shared(several: Sequence[Flat]) -> Flat:
+    """What all of them say alike."""
+    first, *rest = several
+    return {key: value for key, value in first.items() if all(other.get(key) == value for other in rest)}
 
 
 def _made(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -60,5 +66,11 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict) and value:
         for name, inner in sorted(value.items()):
             yield from _flat(inner, f"{key}.{name}" if key else name)
+    elif isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+        members = [dict(_flat(each)) for each in value]
+        shared = _shared(members)
+        yield from ((f"{key}.*.{name}", text) for name, text in shared.items())
+        for number, own in enumerate(members, start=1):
+            yield from ((f"{key}.{number}.{name}", text) for name, text in own.items() if name not in shared)
     else:
         yield key, json.dumps(value)

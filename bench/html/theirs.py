@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from bench.html.grid import THEIRS, Entry, Grid, Line, Suited
+from bench.html.grid import Entry, Grid, Line, Suited
 from bench.report.metrics import METRICS
 
 Title = str
@@ -34,4 +34,4 @@ def _grid(cells: pd.DataFrame) -> Grid:
     group = [
         Line(row, "", tuple(Entry(beside=found.get(place, "")) for place in places)) for row, found in lines.items()
     ]
-    return Grid("", columns, tuple(METRICS[metric] for metric in metrics), {THEIRS: group}, ())
+    return Grid("", columns, tuple(METRICS[metric] for metric in metrics), {"": group}, ())
