@@ -78,7 +78,7 @@ def into(text: str, table: str) -> str:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise bad("README.md", expected=f"the lines {BEGIN} and {END}", found="not both")
-    return f"{before}{BEGIN}\n{table}{END}{after}"
+    return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
 
 
 def notes_on(suite: Suited, paper: pd.DataFrame) -> Iterator[str]:
