@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo digits test test-faults lint types unit regression ui serve unlock clean
+.PHONY: demo digits report test test-faults lint types unit regression ui serve unlock clean
 
 # Two stages at a time, one thread each: networks this small gain nothing from a second thread.
 FLOW := python -m flows.benchmark --workers 2
@@ -19,6 +19,11 @@ demo: $(VENV)/installed
 # All its tables and figures.
 digits: $(VENV)/installed
 	$(FLOW) tables figures
+	python -m stages.report
+
+# Every suite's tables and figures on one page, and the README's table, from what is in results/.
+report: $(VENV)/installed
+	python -m stages.report
 
 test: lint types unit
 

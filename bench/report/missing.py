@@ -19,7 +19,7 @@ def missing(table: Table, cells: pd.DataFrame, scored: Iterable[Maker]) -> list[
     lacking: dict[str, list[str]] = {}  # the missing stages, then what they would show
     unasked: list[str] = []
     for row, column in product(table.rows, table.columns):
-        fits = list(_fitting(table.select(row, column), known))
+        fits = list(fitting(table.select(row, column), known))
         for maker, regime in fits:
             if not maker.path.is_file():
                 lacking.setdefault(maker.stage, []).append(_named(row, regime, column))
@@ -35,7 +35,7 @@ def missing(table: Table, cells: pd.DataFrame, scored: Iterable[Maker]) -> list[
     return notes
 
 
-def _fitting(selection: Selection, known: Iterable[Maker]) -> Iterator[tuple[Maker, str]]:
+def fitting(selection: Selection, known: Iterable[Maker]) -> Iterator[tuple[Maker, str]]:
     """The files that hold scores of a cell, each with the cell's regime."""
     for maker in known:
         pair = zip(("source", "target", "task"), maker.pair, strict=True)
