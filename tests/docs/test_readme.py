@@ -112,7 +112,7 @@ def test_the_code_of_a_page_runs_and_prints_what_it_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    if page == README:  # it has no settings of its own: 20 000 inputs and a minute, if left alone
+    if page == README:  # it has no settings of its own: half a minute of processor time, if left alone
         fewer = tuple({20000: 512, 1024: 64, 2048: 64}.get(value, value) for value in CloneSettings.__init__.__defaults__)
         monkeypatch.setattr(CloneSettings.__init__, "__defaults__", fewer)
     pairs, known = run(page)
