@@ -27,15 +27,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     while left:
         uri = left.pop()
         if files.get_file_from_path(uri) is None and (root / uri).is_file():
-            files.append(File.generated(config, uri, abs_src_path=str(root / uri), inclusion=InclusionLevel.NOT_IN_NAV))
+            unlisted = InclusionLevel.NOT_IN_NAV
+            files.append(File.generated(config, uri, abs_src_path=str(root / uri), inclusion=unlisted))
             left += _linked(root, uri, pages) if uri.endswith(".md") else []
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Links of the repository as those of the site."""
-    here = page.file.src_uri
-    root, own = Path(config.config_file_path).parent, _place(Path(config.config_file_path).parent, here)
+    root, here = Path(config.config_file_path).parent, page.file.src_uri
+    own = _place(root, here)
 
     def rewritten(match: re.Match[str]) -> str:
         uri = _uri(root, own, match[1])

@@ -48,11 +48,12 @@ def wrap(
     result differs from ``model``.
 
     Examples:
-        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
-        >>> network = pnc.wrap(model, normalise="imagenet", size=16, names=["cat", "dog"])
+        >>> pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), *pooled, nn.Linear(8, 2))
+        >>> network = pnc.wrap(model, normalise="imagenet", size=16, names=("cat", "dog"))
         >>> len(network), network.class_names
         (1, ('cat', 'dog'))
-        >>> network(torch.rand(3, 1, 28, 28)).shape  # resized, grey made RGB, normalised inside
+        >>> network(torch.rand(3, 1, 28, 28)).shape  # resized and made RGB
         torch.Size([3, 2])
     """
     if (layer := attention_layer(model)) is not None:

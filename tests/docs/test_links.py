@@ -13,7 +13,8 @@ from _paths import ROOT
 
 import pnc
 
-ALL = [*PAGES, *(ROOT / page for page in ("CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md", "paper/README.md"))]
+BESIDE = ("CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md", "paper/README.md")
+ALL = [*PAGES, *(ROOT / page for page in BESIDE)]
 LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]*))?\)")
 MAKE = re.compile(r"^(?:\w*\$ )?make ([\w-]+)", re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""Lines of a docstring such as ``name``  text, which stand below each other, as a list of the page."""
+"""Docstrings and signatures as the pages show them."""
 
 import re
 
@@ -7,13 +7,21 @@ import griffe
 ITEM = re.compile(r"^(``\w+``(?:, ``\w+``)*) +(?=\S)")
 
 
-class Lists(griffe.Extension):
-    """Makes a list of settings one that Markdown knows."""
+class Shown(griffe.Extension):
+    """Lines such as ``name``  text, below each other, become a list; defaults from a factory are shown as made."""
 
     def on_object(self, *, obj: griffe.Object, **_: object) -> None:
         """Rewrite the docstring of ``obj``, if it has one."""
         if obj.docstring is not None:
             obj.docstring.value = as_list(obj.docstring.value)
+
+    def on_attribute_instance(self, *, attr: griffe.Attribute, **_: object) -> None:
+        """field(default_factory=lambda: made) as made."""
+        if not isinstance(attr.value, griffe.ExprCall):
+            return
+        for argument in attr.value.arguments:
+            if isinstance(argument, griffe.ExprKeyword) and isinstance(argument.value, griffe.ExprLambda):
+                attr.value = argument.value.body
 
 
 def as_list(text: str) -> str:
