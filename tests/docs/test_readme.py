@@ -178,5 +178,5 @@ def test_examples_in_the_docstrings_of_public_names_run(tmp_path: Path, monkeypa
     for public in pnc.__all__:
         for test in finder.find(getattr(pnc, public), public, globs={"pnc": pnc, "torch": torch, "nn": nn}):
             runner.run(test)
-    assert runner.summarize().failed == 0
-    assert runner.summarize().attempted > 0
+    failed, attempted = runner.summarize()
+    assert attempted > 0 and failed == 0
