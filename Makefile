@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo digits report test test-faults lint types unit regression ui serve unlock clean
+.PHONY: demo digits report test test-faults lint types unit docs regression ui serve unlock clean
 
 # Two stages at a time, one thread each: networks this small gain nothing from a second thread.
 FLOW := python -m flows.benchmark --workers 2
@@ -42,6 +42,10 @@ unit: $(VENV)/installed
 test-faults: $(VENV)/installed
 	pytest tests/faults
 
+# The site of docs/, in site/; it needs no network, neither to build nor to read. A warning is an error.
+docs: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
 # Recompute the digits suite, or its TABLES alone, and compare it with the numbers of BASE.
 BASE ?= HEAD
 TABLES ?=
@@ -73,4 +77,4 @@ unlock: $(VENV)/installed
 	python -m flows.unlock
 
 clean:
-	rm -rf artifacts .scratch
+	rm -rf artifacts .scratch site

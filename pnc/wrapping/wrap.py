@@ -46,6 +46,15 @@ def wrap(
     compared with ``model`` on ``example`` [N, C, H, W], pictures in [0, 1] (default: noise of ``size``, or 224×224).
     Raises PncError for vision transformers, networks without a linear head, cuts that are none, and wherever the
     result differs from ``model``.
+
+    Examples:
+        >>> pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), *pooled, nn.Linear(8, 2))
+        >>> network = pnc.wrap(model, normalise="imagenet", size=16, names=("cat", "dog"))
+        >>> len(network), network.class_names
+        (1, ('cat', 'dog'))
+        >>> network(torch.rand(3, 1, 28, 28)).shape  # resized and made RGB
+        torch.Size([3, 2])
     """
     if (layer := attention_layer(model)) is not None:
         raise bad("network", expected="a convolutional one", found=f"a vision transformer: self-attention in {layer}")
