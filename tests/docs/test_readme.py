@@ -6,6 +6,7 @@ import doctest
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,24 @@ def of_shipping() -> Names:
     return {"pnc": pnc, "birds": birds, "animals": animals, "package": package, "example": pictures(2)}
 
 
+def of_method() -> Names:
+    """Two networks with a package each for one target; the packages take nothing from anybody."""
+    target, birds, beasts = tiny_network("animal", 4), tiny_network("bird", 4, seed=1), tiny_network("beast", 4, seed=2)
+    target.class_names = ("cat", "dog", "cow", "hen")
+    owls, lynxes = (
+        replace(found, rows={**found.rows, "bias": found.rows["bias"] - 1000})
+        for found in (package_for(birds, target, 1, (3,), ("owl",)), package_for(beasts, target, 1, (0,), ("lynx",)))
+    )
+    given = {"pictures_of_owls": pictures(3), "pictures_of_cats": pictures(2), "pictures": {"cat": pictures(2)}}
+    networks = {"target": target, "birds": birds, "beasts": beasts}
+    return {"pnc": pnc, **networks, "owls": owls, "lynxes": lynxes, **given}
+
+
 PREAMBLES: dict[str, Callable[[], Names]] = {
     "README.md": of_readme,
     "docs/quickstart.md": dict,  # a script of its own
     "docs/howto.md": of_recipes,
+    "docs/method.md": of_method,
     "docs/shipping.md": of_shipping,
 } | {name(page): of_api for page in (DOCS / "api").glob("*.md")}
 WITH_CODE = [page for page in PAGES if any(block.runnable for block in blocks(page)) or name(page) in UNMARKED]
