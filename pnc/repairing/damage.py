@@ -1,7 +1,7 @@
 """Finds the damaged tensors of a package's file, by a checksum for each.
 
-The checksums stand in the file's notes under "each", or are given by whoever kept them (a zoo does). The notes have one
-too, "". Damage to the notes, or to the header that says where the tensors lie, is beyond repair.
+The checksums stand in the file's notes under "each", or are given by whoever kept them (a zoo does). The notes have
+one too, "". Damage to the notes, or to the header that says where the tensors lie, is beyond repair.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Where a zoo lies: files by their path below it, read and written through fsspec.
 
-Content that is named by its SHA-256 is kept in a cache, unless the zoo is a folder of this machine; its hash is checked
-on every read. All else is read anew each time, so that what was deleted there is gone here.
+Content that is named by its SHA-256 is kept in a cache, unless the zoo is a folder of this machine; its hash is
+checked on every read. All else is read anew each time, so that what was deleted there is gone here.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ READ_ONLY = ("http", "https")
 CONNECT, SILENCE = 10, 30  # seconds until a server that does not answer counts as gone
 
 
-class Missing(PncError):
+class MissingError(PncError):
     """A file that is not there, where the zoo itself is."""
 
 
-class Lost(PncError):
+class LostError(PncError):
     """A place that does not answer, or not to the end."""
 
 
@@ -41,18 +41,17 @@ class Place:
         try:
             self._fs, root = fsspec.core.url_to_fs(self.name, **_options(self.name))
         except (ImportError, ValueError) as error:
-            raise bad(
-                "location of a zoo", expected="a folder, or an address that fsspec knows", found=error
-            ) from None
+            expected = "a folder, or an address that fsspec knows"
+            raise bad(f"location of a zoo '{self.name}'", expected=expected, found=error) from None
         self._root = root.rstrip("/")
         self.local = isinstance(self._fs, LocalFileSystem)
 
     def read(self, path: str) -> bytes:
-        """The content of a file. Raises Missing if it is not there, and PncError if the zoo cannot be reached."""
+        """The content of a file. Raises MissingError if it is not there, and LostError if nothing answers."""
         try:
             return bytes(self._fs.cat_file(f"{self._root}/{path}"))
         except (FileNotFoundError, NotADirectoryError):
-            raise Missing(str(bad(f"{self.name}/{path}", expected="a file of a zoo", found="no file"))) from None
+            raise MissingError(str(bad(f"{self.name}/{path}", expected="a file of a zoo", found="no file"))) from None
         except Exception as error:  # a file system may raise whatever it likes
             raise self._lost(path, error) from None
 
@@ -70,11 +69,14 @@ class Place:
             return kept
         found = self.read(path)
         _check(found, sha256, f"{self.name}/{path}")
-        try:
-            write_bytes(kept, found)
-        except OSError as error:
-            raise bad(f"cache {self._cache}", expected="a folder to write to", found=error.strerror) from None
-        return kept
+        return self._keep(sha256, found)
+
+    def file(self, path: str) -> Path:
+        """A file of this machine with the content of ``path``: its own, or a copy in the cache, by its SHA-256."""
+        if self.local:
+            return Path(self._root, path)
+        content = self.read(path)
+        return self._keep(hashlib.sha256(content).hexdigest(), content)
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file, whole or not at all. Raises PncError where that cannot be done."""
@@ -98,7 +100,7 @@ class Place:
         path = f"{folder}/sha256-{sha256}"
         try:
             there = self.read(path) == content
-        except Missing:
+        except MissingError:
             there = False
         if not there:
             self.write(path, content)
@@ -138,16 +140,22 @@ class Place:
         own = self._fs.protocol
         return any(protocol in READ_ONLY for protocol in ([own] if isinstance(own, str) else own))
 
+    def _keep(self, sha256: str, content: bytes) -> Path:
+        kept = self._cache / f"sha256-{sha256}"
+        try:
+            write_bytes(kept, content)
+        except OSError as error:
+            raise bad(f"cache {self._cache}", expected="a folder to write to", found=error.strerror) from None
+        return kept
+
     def _check_writable(self) -> None:
         if self._read_only:
-            raise bad(
-                f"zoo {self.name}", expected="a place that can be written to", found="one that is read over HTTP"
-            )
+            raise bad(f"zoo {self.name}", expected="a place to write to", found="one that is read over HTTP")
 
     def _lost(self, path: str, error: Exception) -> PncError:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or "no answer"
         found = f"{type(error).__name__} at {path or 'its folder'}: {reason}"
-        return Lost(str(bad(f"zoo {self.name}", expected="a place that answers", found=found)))
+        return LostError(str(bad(f"zoo {self.name}", expected="a place that answers", found=found)))
 
 
 def _check(content: bytes, sha256: str, what: str) -> None:

@@ -21,8 +21,8 @@ ALIGNMENTS: tuple[Alignment, ...] = ("greedy", "optimal")
 
 @dataclass(frozen=True)
 class Null:
-    """Sim of pairs that have nothing to say: its ``mean`` and ``std`` over ``count`` permutations of the pictures, and
-    how many of them ``reach`` the Sim that was found."""
+    """Sim of pairs that have nothing to say: its ``mean`` and ``std`` over ``count`` permutations of the pictures,
+    and how many of them ``reach`` the Sim that was found."""
 
     mean: float
     std: float
@@ -35,7 +35,7 @@ class Ranked:
     """A source and its Sim to the target around ``pictures`` pictures of the asked classes, by alignment.
 
     ``null`` is that with the target's local models of other pictures in each one's place, ``untrained`` the Sim of an
-    untrained network of the source's architecture. A Sim that is not above both says nothing.
+    untrained network of the source's architecture: what is in Sim besides the pictures (see docs/zoo.md).
     """
 
     name: str
@@ -43,6 +43,10 @@ class Ranked:
     null: Mapping[Alignment, Null]
     untrained: Mapping[Alignment, float]
     pictures: int
+
+    def margin(self, alignment: Alignment) -> float:
+        """Sim above its null's mean: what the pictures themselves add."""
+        return self.similarity[alignment] - self.null[alignment].mean
 
 
 def select_source(

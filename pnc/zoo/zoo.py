@@ -13,19 +13,20 @@ from pnc.repairing import Damage, digests, find_damage
 from pnc.zoo import _index
 from pnc.zoo._index import Index, PackageEntry
 from pnc.zoo._names import check_name
-from pnc.zoo._place import Lost, Missing, Place
+from pnc.zoo._place import LostError, MissingError, Place
 from pnc.zoo.card import Card, Content
 from pnc.zoo.signature import EACH, Signature, sign
 
 CONFIG, README, BLOBS, SIGNATURES = "config.json", "README.md", "blobs", "signatures"
+FOLDERS = {".lock", BLOBS, SIGNATURES, "models", "packages"}
 
 
 class Zoo:
     """The zoo at ``location``: a folder, or any address that fsspec knows; http(s):// is read-only.
 
-    ``cache`` is the folder for remote weights and signatures (by default PNC_CACHE or ~/.cache/pnc); what is read from
-    it is checked by its SHA-256 each time. Every method raises PncError, one line, for a place that does not answer, an
-    unknown name, and content that does not match its name or the index. Nothing that is there is ever changed.
+    ``cache`` is the folder for remote weights and signatures (by default PNC_CACHE or ~/.cache/pnc); what is read
+    from it is checked by its SHA-256 each time. Every method raises PncError, one line, for a place that does not
+    answer, an unknown name, and content that does not match its name or the index. Nothing that is there is changed.
     """
 
     def __init__(self, location: str | Path, cache: str | Path | None = None) -> None:
@@ -51,10 +52,14 @@ class Zoo:
     def load(self, name: str) -> tuple[BlockNet, NetworkSpec]:
         """A model, in eval mode, and how it was built."""
         card = self.show(name)
-        network, spec = load_network(self._place.content(BLOBS, card.weights.sha256))
+        network, spec = load_network(self._weights(card))
         if (found := fingerprint(network)) != card.fingerprint or spec != card.spec:
             raise bad(f"model '{name}' of {self.location}", expected=f"the network {card.fingerprint}", found=found)
         return network, spec
+
+    def weights(self, name: str) -> Path:
+        """The file of a model's weights on this machine, as ``pnc.load_network`` reads it; its hash was checked."""
+        return self._weights(self.show(name))
 
     def signature(self, name: str) -> Signature:
         """G of a model, without its weights. Raises PncError for one that was added without pictures."""
@@ -78,6 +83,11 @@ class Zoo:
             path = Path(folder, f"{name}.pnc")
             path.write_bytes(content)
             return ClonePackage.load(path)
+
+    def package_file(self, name: str) -> Path:
+        """The file of a clone on this machine: the zoo's own, or a copy of it. Raises as ``package``."""
+        self.package(name)
+        return self._place.file(_package_path(name))
 
     def damage(self, name: str) -> Damage:
         """A clone as it is, and which of its tensors are damaged."""
@@ -116,7 +126,7 @@ class Zoo:
         files = {README: card.readme(), CONFIG: card.config()}
         hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
         with self._place.alone():
-            index = self._index_or_new()
+            index = self._index_or_new(name)
             if index.models.get(name) != hashes:
                 _check_free(name, "model", index.models)
             self._place.write_content(BLOBS, weights)
@@ -128,7 +138,7 @@ class Zoo:
         return card
 
     def add_package(self, name: str, package: ClonePackage) -> PackageEntry:
-        """Add a clone. The same again changes nothing; a taken name is refused, unless its file is gone or damaged."""
+        """Add a clone. The same again changes nothing; a taken name is refused unless its file is gone or damaged."""
         check_name(name, "package")
         with TemporaryDirectory() as folder:
             package.save(Path(folder, "package"))
@@ -136,7 +146,7 @@ class Zoo:
         info, own = package.info, _content(content)
         entry = PackageEntry(own.sha256, own.bytes, info.names, info.source, info.target, digests(content))
         with self._place.alone():
-            index = self._index_or_new()
+            index = self._index_or_new(name)
             there = self._package(name) if name in index.packages else None
             if there is None or _content(there).sha256 != index.packages[name].sha256:
                 index.packages.pop(name, None)
@@ -161,7 +171,7 @@ class Zoo:
                 yield from self._faults(_model_path(name, file), expected)
             try:
                 card = self._card(name, index)
-            except Lost:
+            except LostError:
                 raise
             except PncError as error:
                 yield str(error)
@@ -185,7 +195,7 @@ class Zoo:
     def _faults(self, path: str, sha256: str) -> Iterator[str]:
         try:
             _check(self._place.read(path), sha256, f"{self.location}/{path}")
-        except Lost:
+        except LostError:
             raise
         except PncError as error:
             yield str(error)
@@ -193,18 +203,19 @@ class Zoo:
     def _index(self) -> Index:
         try:
             content = self._place.read(_index.PATH)
-        except Missing:
+        except MissingError:
             raise bad(f"zoo {self.location}", expected="an index.json", found="none") from None
         return Index.read(content, f"{self.location}/{_index.PATH}")
 
-    def _index_or_new(self) -> Index:
-        """The index; an empty one where no zoo is yet."""
+    def _index_or_new(self, name: str) -> Index:
+        """The index; an empty one where there is nothing yet but what an add of ``name`` that was cut short left."""
         try:
             return self._index()
-        except Lost:
+        except LostError:
             raise
         except PncError:
-            if self._place.listed("") or self._place.listed("models"):
+            there = [set(self._place.listed(folder)) for folder in ("", "models", "packages")]
+            if not (there[0] <= FOLDERS and there[1] <= {name} and there[2] <= {f"{name}.pnc"}):
                 raise
             return Index()
 
@@ -225,6 +236,9 @@ class Zoo:
             raise self._unknown("package", name, packages)
         return packages[name]
 
+    def _weights(self, card: Card) -> Path:
+        return self._place.content(BLOBS, card.weights.sha256)
+
     def _package_content(self, name: str) -> bytes:
         self._entry(name)
         content = self._package(name)
@@ -236,7 +250,7 @@ class Zoo:
         """The file of a package; None if it is gone."""
         try:
             return self._place.read(_package_path(name))
-        except Missing:
+        except MissingError:
             return None
 
     def _unknown(self, kind: str, name: str, known: Iterable[str]) -> PncError:
