@@ -75,10 +75,17 @@ class Zoo:
                 return name
         raise bad(f"network in {self.location}", expected=f"one with the SHA-256 {fingerprint}", found="none")
 
+    def entry(self, name: str) -> PackageEntry:
+        """What the index says of a clone, be it revoked or not."""
+        packages = self._index().packages
+        if name not in packages:
+            raise self._unknown("package", name, packages)
+        return packages[name]
+
     def package(self, name: str) -> ClonePackage:
         """A clone, whole. Raises PncError for a damaged one (``damage`` says where), and for one that was revoked."""
         content = self._package_content(name)
-        _check(content, self._entry(name).sha256, f"{self.location}/{_package_path(name)}")
+        _check(content, self.entry(name).sha256, f"{self.location}/{_package_path(name)}")
         with TemporaryDirectory() as folder:
             path = Path(folder, f"{name}.pnc")
             path.write_bytes(content)
@@ -91,7 +98,7 @@ class Zoo:
 
     def damage(self, name: str) -> Damage:
         """A clone as it is, and which of its tensors are damaged."""
-        return find_damage(self._package_content(name), self._entry(name).digests)
+        return find_damage(self._package_content(name), self.entry(name).digests)
 
     def add(
         self,
@@ -230,17 +237,11 @@ class Zoo:
             raise bad(f"{self.location}/{path}", expected=f"the model '{name}'", found=f"'{card.name}'")
         return card
 
-    def _entry(self, name: str) -> PackageEntry:
-        packages = self._index().packages
-        if name not in packages:
-            raise self._unknown("package", name, packages)
-        return packages[name]
-
     def _weights(self, card: Card) -> Path:
         return self._place.content(BLOBS, card.weights.sha256)
 
     def _package_content(self, name: str) -> bytes:
-        self._entry(name)
+        self.entry(name)
         content = self._package(name)
         if content is None:
             raise bad(f"package '{name}' of {self.location}", expected="its file", found="none: it was revoked")
