@@ -3,9 +3,10 @@
 FILE                     a network that pnc.save_network wrote
 torchvision:NAME@FILE    torchvision's NAME with the weights in FILE, behind the preprocessing of its own weights
 timm:NAME@FILE           timm's NAME, likewise
+zoo:NAME@ZOO             the network NAME of a zoo (pnc zoo), a folder or an address
 
-The last two may go on with ,KEY=VALUE for networks that were trained otherwise: ``names`` is a file with a line for
-each class, ``size`` the side of the pictures, ``mean`` and ``std`` are numbers by channel, 0.5/0.5/0.5.
+The two in between may go on with ,KEY=VALUE for networks that were trained otherwise: ``names`` is a file with a line
+for each class, ``size`` the side of the pictures, ``mean`` and ``std`` are numbers by channel, 0.5/0.5/0.5.
 """
 
 import os
@@ -21,6 +22,7 @@ from pnc.arch import BlockNet, load_network
 from pnc.base.errors import bad
 from pnc.commands._checkpoints import load_checkpoint
 from pnc.wrapping.wrap import wrap
+from pnc.zoo.reference import model_file
 
 LIBRARIES = ("torchvision", "timm")
 OPTIONS = ("mean", "names", "size", "std")
@@ -91,7 +93,7 @@ class Network:
 
 def read_network(reference: str | Reference, device: str = "cpu") -> Network:
     """Raises PncError, one line, for a file that is missing or does not hold the network, and for other forms."""
-    chosen = Reference.parse(reference) if isinstance(reference, str) else reference
+    chosen = Reference.parse(model_file(reference)) if isinstance(reference, str) else reference
     if not chosen.path.is_file():
         raise bad(f"network '{chosen}'", expected=FORMS, found=f"no file {chosen.path}")
     wanted = device_named(device)

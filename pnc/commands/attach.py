@@ -17,7 +17,7 @@ def attach(parser: ArgumentParser) -> Run:
     parser.add_argument(
         "--source", required=True, nargs="+", metavar="NETWORK", help="in any order: a package knows its own"
     )
-    parser.add_argument("--package", required=True, nargs="+", type=Path, metavar="FILE", help="in this order")
+    parser.add_argument("--package", required=True, nargs="+", metavar="FILE", help="in this order; also zoo:NAME@ZOO")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the file to write, NAME.json")
     return _run
 
@@ -25,9 +25,11 @@ def attach(parser: ArgumentParser) -> Run:
 def _run(arguments: Namespace) -> None:
     from pnc.commands._model import attach_all, write_model
     from pnc.commands._networks import read_network
+    from pnc.zoo.reference import package_file
 
     target = read_network(arguments.target)
-    model = attach_all(target, [read_network(text) for text in arguments.source], arguments.package)
+    packages = [Path(package_file(text)) for text in arguments.package]
+    model = attach_all(target, [read_network(text) for text in arguments.source], packages)
     write_model(arguments.out, target, model.clones)
     print(f"{arguments.out}: {len(target.names)} classes of the target, then")
     for clone in model.clones:

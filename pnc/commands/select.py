@@ -10,7 +10,7 @@ from pnc.commands._main import Run, command
 def select(parser: ArgumentParser) -> Run:
     """Rank the networks of a zoo as sources for a target, before cloning and without their weights.
 
-    The number is Sim, the cosine of the two networks' local models around pictures of the classes (supplement, Eq. 7),
+    The number is Sim, the cosine of both networks' local models around pictures of the classes (supplement, Eq. 7),
     beside what it is where the pictures are exchanged, and for an untrained network.
     """
     parser.add_argument("zoo", metavar="ZOO")
