@@ -21,7 +21,7 @@ def test_the_commands_of_the_document_do_what_it_says(
     program, commands = (re.search(rf"```{kind}\n(.*?)```", TEXT, re.DOTALL)[1] for kind in ("python", "console"))  # type: ignore[index]
     exec(compile(program, "docs/zoo.md", "exec"), {})
     lines = [line.removeprefix("$ ") for line in commands.splitlines() if line.startswith("$ ")]
-    assert sum(line.startswith("pnc") for line in lines) == 11
+    assert sum(line.startswith("pnc") for line in lines) == 10
     for line in lines:
         print(f"$ {line}")
         words = shlex.split(line, comments=True)
