@@ -105,7 +105,7 @@ def test_a_changed_file_is_named(zoo: Path, capsys: pytest.CaptureFixture[str]) 
 
 WRONG: dict[str, tuple[list[str], str]] = {
     "swapped": (
-        ["attach", "--target", "birds.safetensors", "--source", "animals.safetensors", "--package", "owls.pnc"],
+        ["attach", "--target", "birds.safetensors", "--source", "animals.safetensors", "--package", "raven.pnc"],
         "(are target and source swapped?)",
     ),
     "a package twice": ([*ATTACH, "owls.pnc", "owls.pnc"], "classes to attach: expected names the target does not"),
