@@ -17,7 +17,7 @@ def attach(parser: ArgumentParser) -> Run:
     parser.add_argument(
         "--source", required=True, nargs="+", metavar="NETWORK", help="in any order: a package knows its own"
     )
-    parser.add_argument("--package", required=True, nargs="+", metavar="FILE", help="in this order; also zoo:NAME@ZOO")
+    parser.add_argument("--package", required=True, nargs="+", metavar="FILE", help="in this order; or zoo:NAME@ZOO")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the file to write, NAME.json")
     return _run
 
