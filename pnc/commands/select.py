@@ -28,6 +28,7 @@ def select(parser: ArgumentParser) -> Run:
 
 
 def _run(arguments: Namespace) -> None:
+    from pnc.cloning.local.similarity import Alignment
     from pnc.commands._networks import picture_channels, picture_size, read_network
     from pnc.commands._package import table
     from pnc.data.by_class import by_class
@@ -38,14 +39,15 @@ def _run(arguments: Namespace) -> None:
     if arguments.samples is not None:
         found = by_class(arguments.samples, set(arguments.classes), picture_size([target], None))
         samples = found.with_channels(picture_channels([target]))
-    how = {"samples": samples, "by": arguments.by, "seed": arguments.seed}
-    ranked = select_source(Zoo(arguments.zoo), target.network, arguments.classes, **how)
-    other = "greedy" if arguments.by == "optimal" else "optimal"
-    rows = [["source", f"Sim ({arguments.by})", "pictures exchanged", "untrained", f"Sim ({other})", "pictures"]]
+    by: Alignment = arguments.by
+    other: Alignment = "greedy" if by == "optimal" else "optimal"
+    wanted, seed = arguments.classes, arguments.seed
+    ranked = select_source(Zoo(arguments.zoo), target.network, wanted, samples=samples, by=by, seed=seed)
+    rows = [["source", f"Sim ({by})", "pictures exchanged", "untrained", f"Sim ({other})", "pictures"]]
     for each in ranked:
-        null = each.null[arguments.by]
+        null = each.null[by]
         rows.append([
-            each.name, f"{each.similarity[arguments.by]:.3f}", f"{null.mean:.3f} ± {null.std:.3f}",
-            f"{each.untrained[arguments.by]:.3f}", f"{each.similarity[other]:.3f}", str(each.pictures),
+            each.name, f"{each.similarity[by]:.3f}", f"{null.mean:.3f} ± {null.std:.3f}",
+            f"{each.untrained[by]:.3f}", f"{each.similarity[other]:.3f}", str(each.pictures),
         ])  # fmt: skip
     print(table(rows))
