@@ -21,6 +21,7 @@ from pnc.cloning.package import ClonePackage
 
 EACH = "each"
 NOTES = ""  # the name under which the checksum of the notes stands
+DIGITS = 16  # of a SHA-256: 64 bits tell accidents apart
 LOST = 2**30  # bytes that a file may lack at its end; a header that claims more is a damaged one
 _UNREADABLE = (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
@@ -64,7 +65,8 @@ def find_damage(content: bytes, known: Mapping[str, str] | None = None) -> Damag
 
 def _digests(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> dict[str, str]:
     plain = json.dumps({key: value for key, value in notes.items() if key != EACH}, sort_keys=True)
-    return {NOTES: checksum({}, plain), **{name: checksum({name: t}, "") for name, t in tensors.items()}}
+    each = {NOTES: checksum({}, plain), **{name: checksum({name: t}, "") for name, t in tensors.items()}}
+    return {name: sha256[:DIGITS] for name, sha256 in each.items()}
 
 
 def _read(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
