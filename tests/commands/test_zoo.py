@@ -91,7 +91,6 @@ def test_what_does_not_fit_is_one_line(folder: Path, capsys: pytest.CaptureFixtu
         "found a package": ["zoo", "add", "zoo", "more", "owls.pnc", "--test", "birds"],
         "found a damaged file (checksum does not fit)": ["zoo", "add", "zoo", "more", "owls.pnc"],
         "expected one that knows fish": ["select", "zoo", "--target", "zoo:animals@zoo", "--classes", "fish"],
-        "expected a checksum for each tensor": ["repair", "owls.pnc", *REPAIR],
         "found M.2.0": ["repair", "owls.pnc", "--checksums", "zoo:owls@zoo", *REPAIR],
         "--checksums: expected zoo:NAME@ZOO": ["repair", "owls.pnc", "--checksums", "owls.pnc", *REPAIR],
         "no.pnc: expected a clone package, found No such file": ["repair", "no.pnc", *REPAIR],
