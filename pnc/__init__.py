@@ -6,7 +6,8 @@ T_t the target's own; D_t are samples of T_s, D_o samples of T_t. In ``pnc.cloni
 ``M_f`` the transferable module (tail); ``G`` are the local models (local.local_models) and ``Π`` their weights
 (local.neighbourhood). ``M_c`` is the target with the clone beside it (pnc.cloned.model).
 
-Rooms, each importing only from those before it: base, arch, wrapping, data, cloning, cloned, methods.
+Rooms, each importing only from those before it: base, arch, wrapping, data, cloning, cloned, methods,
+repairing, zoo, commands.
 """
 
 from importlib import import_module
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
     from pnc.cloning.notice import PncWarning
     from pnc.cloning.package import ClonePackage
     from pnc.cloning.settings import CloneSettings
+    from pnc.repairing import Damage, find_damage, repair
     from pnc.wrapping.wrap import wrap
+    from pnc.zoo import Zoo, select_source
 
 __all__ = [
     "BlockNet",
     "ClonePackage",
     "CloneSettings",
     "ClonedModel",
+    "Damage",
     "ExportedModel",
     "Interference",
     "Limit",
@@ -37,15 +41,19 @@ __all__ = [
     "NetworkSpec",
     "PncError",
     "PncWarning",
+    "Zoo",
     "attach",
     "attach_module",
     "build",
     "clone",
+    "find_damage",
     "fingerprint",
     "interference",
     "load_exported",
     "load_network",
+    "repair",
     "save_network",
+    "select_source",
     "wrap",
 ]
 
@@ -59,7 +67,9 @@ _HOMES = {
     "pnc.cloning.notice": ("PncWarning",),
     "pnc.cloning.package": ("ClonePackage",),
     "pnc.cloning.settings": ("CloneSettings",),
+    "pnc.repairing": ("Damage", "find_damage", "repair"),
     "pnc.wrapping.wrap": ("wrap",),
+    "pnc.zoo": ("Zoo", "select_source"),
 }
 
 

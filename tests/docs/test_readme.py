@@ -85,7 +85,11 @@ def of_shipping() -> Names:
 
 def of_method() -> Names:
     """Two networks with a package each for one target; the packages take nothing from anybody."""
-    target, birds, beasts = tiny_network("animal", 4), tiny_network("bird", 4, seed=1), tiny_network("beast", 4, seed=2)
+    target, birds, beasts = (
+        tiny_network("animal", 4),
+        tiny_network("bird", 4, seed=1),
+        tiny_network("beast", 4, seed=2),
+    )
     target.class_names = ("cat", "dog", "cow", "hen")
     owls, lynxes = (
         replace(found, rows={**found.rows, "bias": found.rows["bias"] - 1000})
