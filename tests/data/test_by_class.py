@@ -62,7 +62,9 @@ def test_what_is_missing_is_named(pets: Path, tmp_path: Path) -> None:
     (pets / "dog").mkdir()
     with pytest.raises(PncError, match=r"pets/dog: expected at least one picture, found an empty folder"):
         by_class([pets])
-    with pytest.raises(PncError, match=r"pets: expected pictures of a class that is asked for, found none of eel, fox"):
+    with pytest.raises(
+        PncError, match=r"pets: expected pictures of a class that is asked for, found none of eel, fox"
+    ):
         by_class([pets], {"fox", "eel"})
     with pytest.raises(PncError, match=r"nowhere: expected a folder with a folder for each class, or a Parquet file"):
         by_class([tmp_path / "nowhere"])
