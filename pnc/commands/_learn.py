@@ -1,6 +1,7 @@
 """``pnc.clone`` in a folder of its own, where an interrupted run goes on, with what became of every position R."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import torch
 
+import pnc
 from pnc.arch import BlockNet, fingerprint
 from pnc.base.errors import bad
 from pnc.base.files import read_json, write_record
@@ -84,7 +86,7 @@ def _request(
         "settings": asdict(settings),
         "positions": list(positions),
         "seed": seed,
-        "torch": str(torch.__version__),
+        "versions": [pnc.__version__, str(torch.__version__)],
     }
     return json.loads(json.dumps(wanted))
 
@@ -92,8 +94,10 @@ def _request(
 def _begin(folder: Path, request: dict[str, Any]) -> None:
     """Say in ``folder`` what is learned there. Raises PncError if that was something else."""
     note = folder / "request.json"
-    begun = read_json(note) if note.is_file() else request
-    if begun != request:
-        others = ", ".join(key for key in request if begun.get(key) != request[key])
+    if not note.is_file():
+        write_record(note, request)
+        return
+    begun = read_json(note)
+    if others := ", ".join(key for key in request if begun.get(key) != request[key]):
         raise bad(str(folder), expected="an unfinished run of this very clone", found=f"one with other {others}")
-    write_record(note, request)
+    print(f"pnc: going on from {folder}", file=sys.stderr)

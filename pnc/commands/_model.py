@@ -47,8 +47,7 @@ class Model:
         output = len(self.target.names)
         for clone in self.clones:
             for own in clone.package.info.classes:
-                if clone.source.network.class_names:
-                    found.setdefault(clone.source.names[own], output)
+                found.setdefault(clone.source.names[own], output)
                 output += 1
         return found
 

@@ -88,6 +88,7 @@ def test_what_was_learned_is_not_learned_again(
     assert "localise: 2/2" in capsys.readouterr().err
     assert main(clone_words()) == 0
     lines = capsys.readouterr().err.splitlines()
+    assert "pnc: going on from owls.pnc.unfinished" in lines
     assert not any(line.startswith("local models") for line in lines)
     assert lines.count("localise: 2/2") == lines.count("insert: 2/2") == 2  # of R = 1 and 0
 
