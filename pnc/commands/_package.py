@@ -12,7 +12,6 @@ COLUMNS: dict[str, tuple[str, float, str]] = {
     "loss": ("loss", 1, ".4f"),
     "accuracy": ("held-out %", 100, ".1f"),
     "delta": ("δ", 1, "+.3f"),
-    "called_new": ("called new %", 100, ".1f"),
     "leak": ("leak %", 100, ".1f"),
 }
 
@@ -20,7 +19,7 @@ COLUMNS: dict[str, tuple[str, float, str]] = {
 def describe(path: Path, package: ClonePackage) -> str:
     """Classes, R with what became of every R, δ, what M keeps, sizes, hashes and provenance."""
     info, parts = package.info, [_head(path, package), _positions(package), _kept(package)]
-    made = {key: value for key, value in info.provenance.items() if key not in ("positions", *COLUMNS)}
+    made = {key: value for key, value in info.provenance.items() if key not in ("searched", *COLUMNS)}
     if made:
         parts.append("\n".join(["made with", *(f"  {key:<16} {_plain(value)}" for key, value in made.items())]))
     return "\n\n".join(parts)
@@ -29,7 +28,7 @@ def describe(path: Path, package: ClonePackage) -> str:
 def positions(package: ClonePackage) -> dict[int, dict[str, float]]:
     """What became of every R that the package knows of, the last first: of its own at least, if it says so."""
     made = package.info.provenance
-    every = made.get("positions") or {str(package.info.position): made}
+    every = made.get("searched") or {str(package.info.position): made}
     return dict(sorted(((int(R), dict(each)) for R, each in every.items()), reverse=True))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +47,7 @@ def clone(parser: ArgumentParser) -> Run:
 
 
 def _run(arguments: Namespace) -> None:
-    from pnc.commands._learn import learn
+    import pnc
     from pnc.commands._networks import picture_channels, picture_size, read_network
     from pnc.commands._package import describe
     from pnc.commands._pictures import folder_names, read_classes, read_pictures
@@ -66,17 +67,19 @@ def _run(arguments: Namespace) -> None:
         rehearsal = read_pictures(arguments.rehearsal, outputs, target.names, *kind)
     out: Path = arguments.out
     unfinished = out.with_name(f"{out.name}.unfinished")
+    if unfinished.is_dir() and not arguments.quiet:
+        print(f"pnc: going on from {unfinished}", file=sys.stderr)
     try:
-        package = learn(
+        package = pnc.clone(
             source.network, target.network, samples, classes, rehearsal=rehearsal, settings=changes,
-            positions=arguments.positions, seed=arguments.seed, progress=not arguments.quiet, folder=unfinished,
+            positions=arguments.positions, seed=arguments.seed, progress=not arguments.quiet, checkpoints=unfinished,
         )  # fmt: skip
     except KeyboardInterrupt as stop:
         if unfinished.is_dir():
             stop.add_note(f"the same command goes on from {unfinished}")
         raise
     package.save(out)
-    shutil.rmtree(unfinished)
+    shutil.rmtree(unfinished, ignore_errors=True)
     print(describe(out, package))
 
 

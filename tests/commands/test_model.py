@@ -205,7 +205,7 @@ def test_the_report_weighs_pictures_within_and_classes_across() -> None:
 def test_inspect_says_how_every_position_did(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = run(capsys, "inspect", "owls.pnc")
     package = pnc.ClonePackage.load("owls.pnc")
-    for R, each in package.info.provenance["positions"].items():
+    for R, each in package.info.provenance["searched"].items():
         chosen = f"{R} *" if int(R) == package.info.position else R
         assert f"  {chosen}" in out and f"{each['loss']:.4f}" in out and f"{each['delta']:+.3f}" in out
     for fact in (digest(Path("owls.pnc").read_bytes()), package.info.source, package.info.target):
@@ -221,7 +221,7 @@ def test_the_drawing_holds_every_position_and_every_layer(files: Path, capsys: p
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     texts = [each.text or "" for each in root.iter("{http://www.w3.org/2000/svg}text")]
     package = pnc.ClonePackage.load("owls.pnc")
-    for R, each in package.info.provenance["positions"].items():
+    for R, each in package.info.provenance["searched"].items():
         assert f"{100 * each['accuracy']:.1f} %, loss {each['loss']:.4f}" == texts[texts.index(f"R = {R}") + 1]
     assert set(package.masks) <= set(texts)
 
