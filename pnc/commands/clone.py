@@ -52,6 +52,9 @@ def _run(arguments: Namespace) -> None:
     from pnc.commands._package import describe
     from pnc.commands._pictures import folder_names, read_classes, read_pictures
 
+    out: Path = arguments.out
+    if not out.parent.is_dir():
+        raise bad("--out", expected="a file in a folder that is there", found=f"'{out}'")
     changes = parse_settings(arguments.changes)
     if arguments.regime is not None:
         changes["regime"] = arguments.regime
@@ -65,7 +68,6 @@ def _run(arguments: Namespace) -> None:
     if arguments.rehearsal is not None:
         outputs = {name: output for output, name in enumerate(target.names)}
         rehearsal = read_pictures(arguments.rehearsal, outputs, target.names, *kind)
-    out: Path = arguments.out
     unfinished = out.with_name(f"{out.name}.unfinished")
     if unfinished.is_dir() and not arguments.quiet:
         print(f"pnc: going on from {unfinished}", file=sys.stderr)

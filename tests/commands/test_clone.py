@@ -159,7 +159,10 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "whole and in parts": (["--set", "insert=null", "insert.lr=1"], "--set: expected 'insert' whole or in parts"),
     "no device": (["--device", "abacus"], "--device: expected a device that is here, cpu or cuda, found 'abacus'"),
     "no position": (["--positions", "5"], "positions R: expected blocks of the target, 0…2, found [5]"),
-    "no place": (["--out", "animals.safetensors/x.pnc"], "animals.safetensors/x.pnc.unfinished: Not a directory"),
+    "no place": (
+        ["--out", "animals.safetensors/x.pnc"],
+        "--out: expected a file in a folder that is there, found 'animals.safetensors/x.pnc'",
+    ),
 }
 
 

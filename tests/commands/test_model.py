@@ -228,7 +228,7 @@ def test_the_drawing_holds_every_position_and_every_layer(files: Path, capsys: p
 
 def test_a_package_of_older_make_has_its_own_position_alone(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = run(capsys, "inspect", "raven.pnc", "--svg", "raven.svg")
-    assert out.split("leak %\n")[1].splitlines()[0].split() == ["1", "*", *"–––––"]
+    assert out.split("leak %\n")[1].splitlines()[0].split() == ["1", "*", *"––––"]
     assert "R = 1" in Path("raven.svg").read_text()
 
 

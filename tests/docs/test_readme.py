@@ -22,6 +22,12 @@ from pnc.cloning.settings import CloneSettings
 
 Names = dict[str, Any]
 NOT_RUN = {
+    "docs/command-line.md": ['@command("greet")'],  # a file of a room, not a script
+    "docs/zoo.md": [
+        "from pnc.data import",
+        'pnc.Zoo("zoo")',
+        "pnc.find_damage",
+    ],  # tests/zoo/test_docs.py runs the first
     "docs/howto.md": ["animals.cuda()"],  # needs a graphics card
     "docs/networks.md": ["pretrained=True"],  # downloads weights
 }
