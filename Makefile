@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo digits report test test-faults lint types unit docs regression ui serve unlock clean
+.PHONY: demo digits report test test-slow test-faults lint types unit docs regression ui serve unlock clean
 
 # Two stages at a time, one thread each: networks this small gain nothing from a second thread.
 FLOW := python -m flows.benchmark --workers 2
@@ -37,6 +37,10 @@ types: $(VENV)/installed
 # A process for each core, one thread each: the networks are small. A file's tests stay together, as they share runs.
 unit: $(VENV)/installed
 	OMP_NUM_THREADS=1 pytest --ignore=tests/faults --numprocesses auto --dist loadfile
+
+# What takes long and needs no kill: examples, documents to the letter, Dask, DVC's own commands, every network of the docs.
+test-slow: $(VENV)/installed
+	OMP_NUM_THREADS=1 pytest -m slow --ignore=tests/faults --numprocesses auto --dist loadfile
 
 # Killed, interrupted, starved and damaged runs of the real pipeline, and what a change re-runs: minutes.
 test-faults: $(VENV)/installed

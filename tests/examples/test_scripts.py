@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from _paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 SCORES = re.compile(r"^Ori ([\d.]+) %, Tar ([\d.]+) %, Avg ([\d.]+) %, leak ([\d.]+) %", re.M)

@@ -231,6 +231,7 @@ def test_a_run_with_nothing_to_do_says_so_and_nothing_else(environment: dict[str
     assert flow.run() == (0, "2 Cached\n")
 
 
+@pytest.mark.slow
 def test_a_damaged_list_of_busy_paths_stops_neither_the_flow_nor_dvc_after_it(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -277,6 +278,7 @@ def test_an_interrupt_ends_everything_within_five_seconds(
 # Others at the same time
 
 
+@pytest.mark.slow
 def test_two_flows_at_once_both_succeed_and_no_stage_runs_twice(environment: dict[str, str], tmp_path: Path) -> None:
     flow = Flow.make(tmp_path, SLOW, environment)
     with flow.start("slow") as one:
@@ -293,6 +295,7 @@ def test_two_flows_at_once_both_succeed_and_no_stage_runs_twice(environment: dic
 # Waiting for the night
 
 
+@pytest.mark.slow
 def test_the_one_who_waits_for_the_night_ends_when_told_without_its_server_too(tmp_path: Path) -> None:
     """Prefect would go on trying to tell its server, for ever."""
     home = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}

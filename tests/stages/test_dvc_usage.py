@@ -17,6 +17,8 @@ from dvc.utils.hydra import apply_overrides
 
 from bench.report.metrics import METRICS
 
+pytestmark = pytest.mark.slow
+
 RESULTS = Path("results/digits")
 FILES = [Path("params.yaml"), *(path.relative_to(ROOT) for path in sorted(ROOT.glob("suites/*/params.yaml")))]
 

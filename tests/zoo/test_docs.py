@@ -10,6 +10,8 @@ from _paths import ROOT
 
 from pnc.commands import main
 
+pytestmark = pytest.mark.slow
+
 TEXT = (ROOT / "docs" / "zoo.md").read_text()
 BOTH = ["--target", "zoo:low@zoo", "--source", "zoo:high@zoo"]
 

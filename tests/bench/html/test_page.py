@@ -25,6 +25,7 @@ PARAMS: dict[str, Any] = {
         "main": {**CLONES, "R": [1, 0]},
         "steps": EMPTY,
         "kept": {**CLONES, "variant": ["half"], "regime": ["strict"]},
+        "rivals": {"source": [], "target": [], "task": [], "method": []},
         "baselines": {"source": [], "target": [], "task": [], "method": []},
         "pair_baselines": {"source": [], "target": [], "task": [], "method": []},
     },

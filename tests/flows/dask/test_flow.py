@@ -11,6 +11,8 @@ from _dask import lay_out, recorded
 from _flow import Flow, environment
 from _watch import alive, until
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["environment"]  # a fixture
 
 

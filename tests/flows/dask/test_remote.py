@@ -18,6 +18,8 @@ from flows.dask import remote
 from flows.dask.resources import obtainable, required
 from pnc.base.errors import PncError
 
+pytestmark = pytest.mark.slow
+
 GPU = ("--nthreads", "3", "--resources", "GPU=1")
 PLAIN = ("--nthreads", "3")
 
