@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pnc.base.errors import PncError, bad
 from pnc.base.tensors import checksum
-from pnc.cloning.package import EACH, ClonePackage
+from pnc.cloning.package import EACH, ClonePackage, _parse
 from pnc.cloning.package import digests as each_of
 
 NOTES = ""  # the name under which the checksum of the notes stands
@@ -92,7 +92,8 @@ def _sealed(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> ClonePac
     if EACH in notes:
         notes = {**notes, EACH: each_of(tensors, notes)}
     text = json.dumps(notes, sort_keys=True)
-    return _load(save(dict(tensors), {"pnc": json.dumps([checksum(tensors, text), text])}))
+    # Not load(): bits that pad a mask to whole bytes may be flipped, too.
+    return _parse(save(dict(tensors), {"pnc": json.dumps([checksum(tensors, text), text])}))
 
 
 def _load(content: bytes) -> ClonePackage:
