@@ -68,7 +68,8 @@ _ALL = (
     Metric("loss", "Loss", "", "what the search over R compares", better=0, low=-math.inf, decimals=4, shown=3),
     Metric("package_bytes", "kB", "kB", "size of {M, R, A, F_c}, in 1000 bytes", -1, divisor=1000, relative=0.05),
     Metric("export_bytes", "Export kB", "kB", "size of the standalone export", -1, divisor=1000, relative=0.05),
-    Metric("params_m", "M params", "M params", "parameters, in millions", -1, high=1000, relative=0.05),
+    Metric("params_m", "M params", "M params", "parameters, in millions", -1, high=1000, shown=2, relative=0.05),
+    Metric("stored_params_m", "M stored", "M params", "those of the model as shipped", -1, shown=2, relative=0.05),
     Metric(
         "extra_params", "Extra params", "×", "parameters added, as a multiple", -1, high=100, shown=2, relative=0.05
     ),

@@ -18,6 +18,7 @@ from _project import Project
 from _run import Finished, run
 
 from bench.work.cli import run as run_stage
+from pnc.arch import load_network
 from pnc.base.files import read_json
 from pnc.base.tensors import read_tensors
 from pnc.cloning.local.local_models import LocalModels
@@ -130,6 +131,21 @@ def test_the_first_step_of_a_sequence_is_that_clone_alone(finished: Finished) ->
     settings = read_json(finished.project.folder / AT / "scores/sequences/s1/strict/0.json")["settings"]["steps"]
     assert [each["task"]["classes"] for each in settings] == [[0], [2, 1], [3]]
     assert all(each["clone"]["keep"] == 0.3 and each["networks"]["source"]["arch"] for each in settings)
+
+
+def test_a_sequence_comes_apart_again_and_grows_by_what_each_clone_keeps(finished: Finished) -> None:
+    found = scores(finished, "sequences/s1/strict/0.json")
+    steps = ("1", "2", "3")
+    assert [found[step, "recoverable"] for step in steps] == [1, 1, 1]
+    for metric in ("params_m", "stored_params_m", "extra_params"):
+        assert 0 < found["1", metric] < found["2", metric] < found["3", metric]
+    network, _ = load_network(finished.project.folder / AT / "networks/old/0/seed0.safetensors")
+    own = sum(parameter.numel() for parameter in network.parameters())
+    for step in steps:
+        assert own / 1e6 < found[step, "stored_params_m"] < found[step, "params_m"]
+    package = ClonePackage.load(finished.project.folder / AT / "ablated/steps/chosen/new/old/next/strict/0/seed0.pnc")
+    new = sum(part.numel() for group in ("adapter", "rows", "constants") for part in getattr(package, group).values())
+    assert found["3", "extra_params"] - found["2", "extra_params"] == pytest.approx(new / own)
 
 
 def test_another_kernel_has_local_models_of_its_own(finished: Finished) -> None:
