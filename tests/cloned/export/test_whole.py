@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 import torch
 from _paths import ROOT
-from _tiny import built, package_for, pictures, state, tiny_network
+from _tiny import built, package_for, pictures, state
 from cloned.export._made import BATCHES, cloned_of, cloned_twice, difference, flip_a_bit
 from torch import Tensor, nn
 
@@ -240,8 +240,8 @@ def test_what_one_format_cannot_say_is_refused_with_the_names_of_the_others(tmp_
 
 @pytest.mark.parametrize("arch", ["resnetc20", "shufflenetv2"])
 def test_sums_shuffles_and_splits_of_sliced_tails_go_into_onnx(arch: str, tmp_path: Path) -> None:
-    source, target = built(arch, "bird", 5, 0), tiny_network("animal", 4, (6, 8, 8, 8, 8))
-    cloned = cloned_of(source, target, 3, pictures(2, 32), "bn_mean")  # the source's last stages
+    source, target = built(arch, "bird", 5, 0), built("lenet5", "animal", 4, 1)
+    cloned = cloned_of(source, target, 1, pictures(2, 32), "bn_mean")
     cloned.export(tmp_path / "zoo.onnx", pictures(2, 32))
     run = by_onnxruntime(tmp_path / "zoo.onnx")
     for batch in BATCHES:
