@@ -50,9 +50,7 @@ def main(arguments: argparse.Namespace) -> None:
             _carry(accuracies, folder.joinpath(OTHER, variant, task, regime, accuracies.name))
 
 
-def _counted(
-    store: Store, pair: Pair, seed: int, items: list[Left], files: dict[Shapes, int]
-) -> Iterator[Scores]:
+def _counted(store: Store, pair: Pair, seed: int, items: list[Left], files: dict[Shapes, int]) -> Iterator[Scores]:
     """Scores of one task and seed."""
     target, spec = store.network(pair.target, pair.seeds, seed)
     source, target = store.network(pair.source, pair.seeds, seed)[0].cpu(), target.cpu()
@@ -70,7 +68,8 @@ def _counted(
         more = {"position": package.info.position, "package_bytes": package.nbytes}
         for at in item.at:  # at R* the stage that chose it has measured the other two
             values = found[str(item.path)] | (more if at != BEST else {})
-            yield item.own, list(records(of, values, "pnc", at, item.variant)), item.settings
+            with store.suite.rebuilt_by(*item.stage):
+                yield item.own, list(records(of, values, "pnc", at, item.variant)), item.settings
 
 
 def _attached(suite: Suite, target: BlockNet, source: BlockNet, item: Left) -> ClonedModel:
@@ -80,8 +79,11 @@ def _attached(suite: Suite, target: BlockNet, source: BlockNet, item: Left) -> C
 
 def _networks(suite: Suite, pair: Pair) -> dict[str, Any]:
     """What both were trained with."""
-    names = {"source": pair.source, "target": pair.target}
-    return {role: read_json(suite.network(name, pair.seeds) / SETTINGS) for role, name in names.items()}
+    found = {}
+    for role, name in (("source", pair.source), ("target", pair.target)):
+        with suite.rebuilt_by("pretrain", name, pair.seeds):
+            found[role] = read_json(suite.network(name, pair.seeds) / SETTINGS)
+    return found
 
 
 def _carry(accuracies: Path, path: Path) -> None:

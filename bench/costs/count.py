@@ -31,7 +31,9 @@ def costs(
     target, ``export_bytes`` and ``ms_per_picture`` those of the whole. ``files`` remembers the bytes by the shapes of
     all tensors, as they depend on nothing else but a few bytes of provenance, and a file takes seconds to write.
     """
-    lean = {name: model.sliced(picture) if isinstance(model, ClonedModel) else model for name, model in models.items()}
+    lean = {
+        name: model.sliced(picture) if isinstance(model, ClonedModel) else model for name, model in models.items()
+    }
     took, alone = milliseconds(lean, picture), (macs(target, picture), parameters(target))
     found = {}
     for name, model in lean.items():

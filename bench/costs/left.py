@@ -66,7 +66,8 @@ def _main(suite: Suite, pair: Pair) -> Iterator[Left]:
     grid = suite.read("grids.main")
     for task, regime in _meetings(grid, pair, "task", "regime"):
         folder = suite.clones(pair.source, pair.target, task, regime, pair.seeds)
-        chosen = read_json(path) if (path := folder / "chosen.json").is_file() else {}
+        with suite.rebuilt_by("select", pair.source, pair.target, task, regime, pair.seeds):
+            chosen = read_json(path) if (path := folder / "chosen.json").is_file() else {}
         for position, seed in product(map(int, grid["R"]), seeds_of(pair.seeds)):
             best = chosen.get(str(seed), {}).get("position") == position
             path = folder / "at" / f"R{position}" / f"seed{seed}.pnc"

@@ -32,6 +32,7 @@ def pareto(table: Table, cells: pd.DataFrame) -> Figure:
     for axes, column in zip(panels, columns, strict=True):
         own = points[points["scale"] == column]
         axes.set(title=panel_title(own, column), xlabel=f"{METRICS[COST].heading} added per picture", xscale="log")
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.grid(**GRID)
         axes.set_axisbelow(True)
         axes.margins(x=0.12, y=0.1)

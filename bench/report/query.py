@@ -41,13 +41,17 @@ class _Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: ``metrics`` are those of each section, ``aliases`` the paper's names of rows, ``x`` for curves."""
+    """One table: ``metrics`` are those of each section, ``aliases`` the paper's names of rows, ``x`` for curves.
+
+    ``scores`` is the group of scores that it shows beside the main one.
+    """
 
     key: str
     title: str
     rows: dict[str, Selection]
     columns: dict[str, Selection]
     metrics: dict[str, tuple[str, ...]]
+    scores: str = ""
     where: Selection = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -107,6 +111,7 @@ def table(key: str, values: Any) -> Table:
         rows=rows,
         columns=columns,
         metrics=_metrics(f"{where}.metrics", entry.metrics),
+        scores=entry.scores,
         where=_selection(f"{where}.where", entry.where),
         aliases=aliases,
         notes=entry.notes,
