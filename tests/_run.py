@@ -96,9 +96,9 @@ def everything(params: Params) -> Params:
         "where": {"source": "new", "target": "old", "task": "S", "regime": "strict", "method": "pnc"},
         "rows": {
             "Joint": {"method": "joint", "regime": ""},
-            "PNC, R = 2": {"at": "2"},
-            "PNC, keep = 0.5": {"variant": "keep50", "at": "best"},
-            "PNC, keep = 1": {"variant": "unmasked", "at": "best"},
+            "R = 2": {"at": "2"},
+            "keep = 0.5": {"variant": "keep50", "at": "best"},
+            "keep = 1": {"variant": "unmasked", "at": "best"},
         },
         "metrics": {"": ["avg", "added_macs_m", "added_params"], "Files": ["package_bytes", "export_bytes"]},
     }

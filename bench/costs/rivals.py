@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from pnc.arch import BlockNet, NetworkSpec, build
 from pnc.cloning.objective import source_scores
 
-ALONE, ENSEMBLE, JOINT = "pretrained", "direct_ensemble_calibrated", "joint"  # as pnc.methods calls them
+ALONE, ENSEMBLE, JOINT = "target", "direct_ensemble_calibrated", "joint"  # the latter as pnc.methods calls them
 REGIMES = {ALONE: "", ENSEMBLE: "strict", JOINT: ""}  # that the suites run them in
 
 
