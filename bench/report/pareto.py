@@ -11,8 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation, Text
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
+from numpy import format_float_positional
 
 from bench.report.drawing import COLOURS, GRID, panel_title, regime_handles, some
 from bench.report.metrics import METRICS
@@ -28,13 +29,15 @@ _WIDEST = 18  # letters in a line of a name
 def pareto(table: Table, cells: pd.DataFrame) -> Figure:
     """Avg over the multiply-accumulates added, on a logarithmic axis; one panel per column.
 
-    The line is the best that each regime has for a cost, its Pareto front. A row that has no regime, as joint training,
-    is a level to compare with; one that adds nothing is left out. Raises PncError where no row has both numbers.
+    The line is the best that each regime has for a cost, its Pareto front. A row without a regime, as joint training, is a
+    level to compare with; one that adds nothing is left out. Raises PncError where no row has both numbers.
     """
     points = some(_points(cells), f"cells of {table.title} with {METRICS[GAIN].heading} and {METRICS[COST].heading}")
     columns = [column for column in table.columns if column in set(points["scale"])]
     figure = Figure(figsize=(max(6.5, 1 + 4.4 * len(columns)), 5.2), layout="constrained")
-    panels = dict(zip(columns, figure.subplots(1, len(columns), sharey=True, squeeze=False)[0], strict=True))
+    panels = dict(
+        zip(columns, figure.subplots(1, len(columns), sharex=True, sharey=True, squeeze=False)[0], strict=True)
+    )
     for column, axes in panels.items():
         _panel(axes, points[points["scale"] == column], column)
     panels[columns[0]].set_ylabel(METRICS[GAIN].axis)
@@ -62,6 +65,7 @@ def _panel(axes: Axes, points: pd.DataFrame, column: str) -> None:
     axes.set(title=panel_title(points, column), xlabel=f"{METRICS[COST].heading} added per picture", xscale="log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(**GRID)
     axes.set_axisbelow(True)
     axes.margins(x=0.15, y=0.12)
@@ -69,17 +73,15 @@ def _panel(axes: Axes, points: pd.DataFrame, column: str) -> None:
         own = points[points["regime"] == regime]
         if regime and len(own):
             axes.errorbar(own["cost"], own["mean"], fmt="o", color=colour, markersize=6, zorder=3)
-            axes.vlines(
-                own["cost"], own["mean"] - own["std"], own["mean"] + own["std"], colour, linewidth=1, alpha=0.4
-            )
+            low, high = own["mean"] - own["std"], own["mean"] + own["std"]
+            axes.vlines(own["cost"], low, high, colour, linewidth=1, alpha=0.4)
             front = list(zip(*_front(own), strict=True))
             axes.plot(*front, color=colour, linewidth=1, alpha=0.6, drawstyle="steps-post")
     for row, cost, mean in points.loc[points["regime"] == "", ["row", "cost", "mean"]].itertuples(index=False):
         axes.axhline(mean, color=COLOURS[""], linestyle="--", linewidth=1)
-        text = f"{row} (adds {cost:.1g})"
-        axes.annotate(
-            text, (0.02, mean), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", **_TEXT
-        )
+        text = f"{row} (adds {format_float_positional(cost, 1, fractional=False, trim='-')})"
+        across = ("axes fraction", "data")
+        axes.annotate(text, (0.02, mean), (0, 3), xycoords=across, textcoords="offset points", **_TEXT)
 
 
 def _front(points: pd.DataFrame) -> Iterator[tuple[float, float]]:
@@ -94,7 +96,7 @@ def _front(points: pd.DataFrame) -> Iterator[tuple[float, float]]:
 def _name(axes: Axes, points: pd.DataFrame, renderer: RendererAgg) -> None:
     """Write each row's name beside its point, where it hides no other name, point or spread."""
     inside = axes.get_window_extent(renderer)
-    taken = [Text.get_window_extent(text, renderer) for text in axes.texts]
+    taken = [text.get_window_extent(renderer) for text in axes.texts]
     for _, point in points.iterrows():
         (x, low), (_, middle), (_, high) = axes.transData.transform(
             [(point["cost"], point["mean"] + each * point["std"]) for each in (-1, 0, 1)]
@@ -102,7 +104,7 @@ def _name(axes: Axes, points: pd.DataFrame, renderer: RendererAgg) -> None:
         taken += [Bbox.from_extents(x - 7, middle - 7, x + 7, middle + 7), Bbox.from_extents(x - 2, low, x + 2, high)]
     for row, cost, mean in points[["row", "cost", "mean"]].itertuples(index=False):
         choices = [_beside(axes, row, (cost, mean), side, gap) for gap, side in itertools.product(_GAPS, _SIDES)]
-        boxes = [Text.get_window_extent(choice, renderer) for choice in choices]
+        boxes = [_text_box(choice, renderer) for choice in choices]
         hidden = [_hidden(box, taken, inside) for box in boxes]
         best = hidden.index(min(hidden))
         for choice in choices[:best] + choices[best + 1 :]:
@@ -122,6 +124,12 @@ def _beside(axes: Axes, text: str, place: tuple[float, float], side: tuple[int, 
         arrowprops={"arrowstyle": "-", "color": "#888888", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 3},
         **_TEXT,
     )
+
+
+def _text_box(choice: Annotation, renderer: RendererAgg) -> Bbox:
+    """Without the line that leads to the point."""
+    choice.update_positions(renderer)
+    return Text.get_window_extent(choice, renderer)
 
 
 def _hidden(box: Bbox, taken: Sequence[Bbox], inside: Bbox) -> float:
