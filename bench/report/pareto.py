@@ -29,8 +29,8 @@ _WIDEST = 18  # letters in a line of a name
 def pareto(table: Table, cells: pd.DataFrame) -> Figure:
     """Avg over the multiply-accumulates added, on a logarithmic axis; one panel per column.
 
-    The line is the best that each regime has for a cost, its Pareto front. A row without a regime, as joint training, is a
-    level to compare with; one that adds nothing is left out. Raises PncError where no row has both numbers.
+    The line is the best that each regime has for a cost, its Pareto front. A row without a regime, as joint training,
+    is a level to compare with; one that adds nothing is left out. Raises PncError where no row has both numbers.
     """
     points = some(_points(cells), f"cells of {table.title} with {METRICS[GAIN].heading} and {METRICS[COST].heading}")
     columns = [column for column in table.columns if column in set(points["scale"])]
