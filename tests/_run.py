@@ -48,6 +48,7 @@ def everything(params: Params) -> Params:
         "chosen": {},
         "whole": {"finetune": True},
         "kernel": {"clone": {"neighbourhood": {"kernel": "literal"}}, "positions": [2]},
+        "keep50": {"clone": {"keep": 0.5}, "positions": [2]},
     }
     values["methods"] = {
         "untrained": {"pretrained": {}, "direct_ensemble": {}, "cautious": cautious},
@@ -61,6 +62,7 @@ def everything(params: Params) -> Params:
         },
     }
     values["grids"] |= {
+        "kept": {**pair, "task": ["S"], "regime": ["strict"], "variant": ["keep50"]},
         "readings": {**pair, "task": ["S"], "regime": ["strict"], "variant": ["kernel"]},
         "rest": {**pair, "task": ["more"], "regime": ["strict", "rehearsal"], "variant": ["whole"]},
         "steps": {**pair, "task": ["S", "next"], "regime": ["strict"], "variant": ["chosen"]},
@@ -87,5 +89,18 @@ def everything(params: Params) -> Params:
         "rows": {"after 1 class": {"at": "1"}},
         "metrics": {"": ["ori", "tar", "acc_final", "acc_mean"]},
     }
-    values["figures"] = ["positions", "kept"]
+    values["tables"]["costs"] = {
+        "title": "What a clone costs",
+        "scores": "costs",
+        "figure": "pareto",
+        "where": {"source": "new", "target": "old", "task": "S", "regime": "strict", "method": "pnc"},
+        "rows": {
+            "Joint": {"method": "joint", "regime": ""},
+            "R = 2": {"at": "2"},
+            "keep = 0.5": {"variant": "keep50", "at": "best"},
+            "keep = 1": {"variant": "unmasked", "at": "best"},
+        },
+        "metrics": {"": ["avg", "added_macs_m", "added_params"], "Files": ["package_bytes", "export_bytes"]},
+    }
+    values["figures"] = ["positions", "kept", "costs"]
     return values

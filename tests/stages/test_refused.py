@@ -77,11 +77,11 @@ ABLATE = {"grid": "main", "variant": "unmasked", **CLONE}
             "--position: expected a position R, a whole",
         ),
         ("localize_insert", {**CLONE, "position": "2", "regime": "lenient"}, "strict, rehearsal"),
-        ("ablate", {**ABLATE, "variant": "other"}, "unmasked, chosen, whole, kernel, found 'other'"),
+        ("ablate", {**ABLATE, "variant": "other"}, "unmasked, chosen, whole, kernel, keep50, found 'other'"),
         ("ablate", {**ABLATE, "target": "teacher"}, "one of old, new, found 'teacher'"),
         ("sequence", {"sequence": "s2", "regime": "strict", "seeds": "0"}, "one of s1, found 's2'"),
-        ("cells", {"table": "T9"}, "T1, positions, kept, T3, found 'T9'"),
-        ("figures", {"table": "T9"}, "T1, positions, kept, T3, found 'T9'"),
+        ("cells", {"table": "T9"}, "T1, positions, kept, T3, costs, found 'T9'"),
+        ("figures", {"table": "T9"}, "T1, positions, kept, T3, costs, found 'T9'"),
         ("tables", {"suite": "maxi"}, "one of digits, found 'maxi'"),
     ],
 )
@@ -169,6 +169,7 @@ def test_a_class_that_the_target_has_already_is_refused_before_anything_is_train
 
 
 SEQUENCE = {"sequence": "s1", "regime": "strict", "seeds": "0"}
+COSTS = {"source": "new", "target": "old", "seeds": "0"}
 DAMAGED = [
     ("data/train.safetensors", "pretrain", {"network": "new", "seeds": "0"}),
     ("networks/new/0/seed0.safetensors", "local_models", {"source": "new", "seeds": "0"}),
@@ -183,6 +184,7 @@ DAMAGED = [
     ("networks/new/0/settings.json", "baseline", UNTRAINED),
     ("ablated/main/whole/new/old/more/strict/0/seed0.pnc", "sequence", SEQUENCE),
     ("ablated/steps/chosen/new/old/next/strict/0/seed0.pnc", "sequence", SEQUENCE),
+    ("ablated/kept/keep50/new/old/S/strict/0/seed0.pnc", "costs", COSTS),
     ("scores/main/evaluate/new/old/S/strict/0.json", "cells", {"table": "T1"}),
     ("scores/main/unmasked/new/old/S/strict/0.json", "cells", {"table": "T1"}),
     ("scores/main/baseline/joint/new/old/S/0.json", "cells", {"table": "T1"}),
@@ -209,7 +211,7 @@ def test_a_truncated_or_missing_artefact_is_refused_by_name_with_the_command_tha
             path.write_bytes(whole[: int(share * len(whole))])
         else:
             path.unlink()
-            if stage == "cells":  # no score, no cell: the table says so
+            if stage in ("cells", "costs"):  # no score, no cell: the table says so
                 break
         line = refusal(capsys, stage, **arguments)
         command = re.search(r"; to make it anew: dvc repro --force --single-item (\S+)$", line)
