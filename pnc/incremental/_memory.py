@@ -1,4 +1,7 @@
-"""Exemplars: a few pictures of every class so far, chosen by herding (iCaRL, https://arxiv.org/abs/1611.07725, Alg. 4)."""
+"""Exemplars: a few pictures of every class so far, chosen by herding.
+
+Rebuffi et al. 2017 (iCaRL), https://arxiv.org/abs/1611.07725, Alg. 4 and 5.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +40,7 @@ def herded(features: Tensor, count: int) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """``size`` pictures at most, the same number of each class: ``classes`` has their pixels, by label, best first."""
+    """At most ``size`` pictures, as many of each class: ``classes`` has their pixels, by label, best first."""
 
     size: int
     classes: tuple[Tensor, ...] = ()

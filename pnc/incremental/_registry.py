@@ -1,4 +1,4 @@
-"""Learners by name: one file each, a registered function from a course and settings to a classifier after each step."""
+"""Learners by name: one file each, a registered function from a course to a classifier after each of its steps."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Iterator[nn.Module]])
 
 @dataclass(frozen=True)
 class Learner:
-    """A registered function, what it ``sees`` besides the step at hand, and ``settings``: its keyword-only parameters.
+    """A registered function, what it ``sees`` besides a step, and ``settings``: its keyword-only parameters.
 
     "steps" see nothing else; "exemplars" keep a memory of pictures, of the target's own classes too; "everything" is
     D_o's samples and all steps so far. ``each`` is how many exemplars a class needs at least.

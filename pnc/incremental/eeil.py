@@ -1,7 +1,7 @@
-"""End-to-end incremental learning: distillation head by head, then fine-tuning on equally many pictures of each class."""
+"""End-to-end incremental learning: distillation head by head, then fine-tuning on as many pictures of each class."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pnc.arch import BlockNet
-from pnc.base.images import Images
 from pnc.base.train import Schedule
 from pnc.incremental._course import Course
 from pnc.incremental._memory import Memory
@@ -56,28 +55,19 @@ def eeil(
         heads.append(len(step.class_names) - sum(heads))
         before, network = network.requires_grad_(False), widened(network, len(step.class_names), course.seed)
         term = _term(network, kept, Teaching(before, (sum(heads[:-1]), heads[-1]), weight, temperature, first=1))
-        train(course, network, balanced_set(memory), term, balancing, stage="balancing")
+        train(course, network, memory.balanced, term, balancing, stage="balancing")
         yield network
 
 
-def balanced_set(memory: Memory) -> Images:
-    """What the second stage learns from."""
-    return memory.balanced
-
-
+@dataclass(frozen=True)
 class Teaching:
     """Distillation from ``teacher`` of each of its ``heads``, numbers of classes, from the ``first`` one on."""
 
-    def __init__(
-        self, teacher: BlockNet, heads: tuple[int, ...], weight: float, temperature: float, first: int = 0
-    ) -> None:
-        self.teacher, self.heads, self.weight, self.temperature, self.first = (
-            teacher,
-            heads,
-            weight,
-            temperature,
-            first,
-        )
+    teacher: BlockNet
+    heads: tuple[int, ...]
+    weight: float
+    temperature: float
+    first: int = 0
 
     def __call__(self, pictures: Tensor, logits: Tensor) -> Tensor:
         with torch.no_grad():

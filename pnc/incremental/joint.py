@@ -16,8 +16,8 @@ from pnc.incremental.finetuning import tuned
 def joint(course: Course, *, schedule: Schedule) -> Iterator[nn.Module]:
     """Cross-entropy on the samples of D_o and on all steps so far, each time from the target anew.
 
-    The ceiling of every comparison since Li & Hoiem 2016, https://arxiv.org/abs/1606.09282. On the same samples as the
-    others, not on the whole data set.
+    The ceiling of every comparison since Li & Hoiem 2016, https://arxiv.org/abs/1606.09282; here on the very samples
+    that the others are taught with or choose exemplars from.
     """
     target, seen = course.start(), list[Images]() if course.own is None else [course.own]
     for step in course.steps:
