@@ -28,6 +28,7 @@ AT = Path("artifacts/digits")
 PAIR = {"source": "new", "target": "old", "task": "S"}
 CLONE = {**PAIR, "regime": "strict", "seeds": "0"}
 CLONES = AT / "clones/new/old/S/strict/0"
+TAUGHT = {"learner": "forgetful", "target": "old", "increment": "s1", "seeds": "0"}
 
 
 # The whole run
@@ -95,7 +96,7 @@ def test_nothing_but_artefacts_and_results_is_left(finished: Finished) -> None:
     hidden = {path.name for path in (folder / "artifacts").rglob(".*") if path.is_file()}
     assert hidden <= {".gitignore"}
     names = {str(path.relative_to(folder / "results/digits")) for path in (folder / "results").rglob("*.*")}
-    figures = {f"figures/{table}.{kind}" for table in ("kept", "positions") for kind in ("svg", "png")}
+    figures = {f"figures/{table}.{kind}" for table in ("kept", "positions", "T3") for kind in ("svg", "png")}
     plots = {"plots/rows.csv", "plots/positions.csv"}
     assert names == {"TABLES.md", "cells.csv", "metrics.json", "settings.json"} | figures | plots
 
@@ -356,6 +357,9 @@ ABLATE = {"grid": "main", "variant": "unmasked", **CLONE}
         ("ablate", {**ABLATE, "variant": "other"}, "unmasked, chosen, whole, kernel, found 'other'"),
         ("ablate", {**ABLATE, "target": "teacher"}, "one of old, new, found 'teacher'"),
         ("sequence", {"sequence": "s2", "regime": "strict", "seeds": "0"}, "one of s1, found 's2'"),
+        ("incremental", {**TAUGHT, "learner": "others"}, "one of forgetful, rehearsing, found 'others'"),
+        ("incremental", {**TAUGHT, "increment": "s2"}, "one of s1, found 's2'"),
+        ("incremental", {**TAUGHT, "target": "new"}, "others than the target's own, found 5, 6, 7"),
         ("cells", {"table": "T9"}, "T1, positions, kept, T3, found 'T9'"),
         ("figures", {"table": "T9"}, "T1, positions, kept, T3, found 'T9'"),
         ("tables", {"suite": "maxi"}, "one of digits, found 'maxi'"),
@@ -389,6 +393,8 @@ def test_an_unknown_name_is_refused_beside_the_known_ones(
             "q",
         ),
         ("sequence", {"sequence": "s1", "regime": "strict", "seeds": "0"}, "sequences.s1", "step"),
+        ("incremental", TAUGHT, "increments.s1", "steps"),
+        ("incremental", TAUGHT, "learners.forgetful.lwf", "memroy"),
         ("cells", {"table": "kept"}, "tables.kept", "colums"),
     ],
 )
