@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -21,6 +23,8 @@ from pnc.base.images import Images
 from pnc.base.mapping import from_mapping
 from pnc.base.splits import fraction, holdout
 from pnc.incremental import LEARNERS, Choice, Course, Learner, choose, continued
+
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -53,77 +57,114 @@ class IncrementEntry:
 
 
 @dataclass(frozen=True)
-class Samples:
-    """The pictures of one group of classes, labelled as in a course: to learn from, held out, and for the test."""
+class Group:
+    """The pictures of one group of classes: to learn from and held out, labelled as in a course, and for the test."""
 
     seen: Images
     held_out: Images
     test: Images
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What learners are taught; names are those of params.yaml."""
+
+    store: Store
+    target: str
+    increment: str
+    seeds: str
+
+    @cached_property
+    def entry(self) -> IncrementEntry:
+        entry: IncrementEntry = self.store.suite.entry(IncrementEntry, f"increments.{self.increment}")
+        return entry
+
+    @cached_property
+    def samples(self) -> dict[str, float]:
+        """The share of the pictures that is D_t and D_o, and the part of it that is held out."""
+        own = self.store.suite.read("samples.share") if self.entry.share is None else self.entry.share
+        return {"share": float(own), "held_out": float(self.store.suite.read("samples.held_out"))}
+
+    @cached_property
+    def made_with(self) -> dict[str, Any]:
+        """The settings behind the pictures and the target, as plain values."""
+        return self.store.made_with({"target": self.target}, self.seeds)
+
+    def network(self, seed: int) -> BlockNet:
+        return self.store.network(self.target, self.seeds, seed)[0]
+
+    def groups(self, seed: int) -> list[Group]:
+        """The target's own classes (D_o), then those of each step (D_t): the pictures that PNC's clones see of them.
+
+        The draws are those of ``Store.samples``, where a class's pictures depend on the class alone.
+        Raises PncError for classes that the target has already.
+        """
+        store, own = self.store, class_names(self.network(seed))
+        named = [own, *(tuple(store.train.class_names[label] for label in step) for step in self.entry.steps)]
+        if doubled := sorted(set(own) & {name for names in named[1:] for name in names}):
+            where = f"{store.suite.name}: increments.{self.increment}.classes"
+            raise bad(where, expected="others than the target's own", found=", ".join(doubled))
+        groups, before = list[Group](), tuple[str, ...]()
+        for names in named:
+            purpose = "D_t" if before else "D_o"
+            part = fraction(of_names(store.train, names)[0], self.samples["share"], seed, purpose)
+            both = holdout(part, self.samples["held_out"], seed, purpose)
+            seen, held_out = (continued(before, images) for images in both)
+            groups.append(Group(seen, held_out, of_names(store.test, names)[0]))
+            before = (*before, *names)
+        return groups
+
+    def course(self, groups: list[Group], seed: int, memory: int, name: str, unfinished: Path) -> Course:
+        """For the learner called ``name``."""
+        target, recipe = self.network(seed), self.made_with["networks"]["target"]["recipe"]
+        return Course(
+            target=target,
+            steps=tuple(group.seen for group in groups[1:]),
+            seed=seed,
+            augmentation=from_mapping(Recipe, recipe, f"recipe of {self.target}").augmentation,
+            own=groups[0].seen,
+            memory=memory,
+            checkpoint=checkpoint(unfinished, name, seed, fingerprint(target)[:8]),
+            progress=True,
+        )
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Measure a group of learners on one target and increment for a group of seeds."""
-    store, name = Store.open(arguments.suite), arguments.increment
-    own = store.suite.read(f"learners.{arguments.learner}")
-    entries = {learner: store.suite.entry(LearnerEntry, f"learners.{arguments.learner}.{learner}") for learner in own}
-    increment: IncrementEntry = store.suite.entry(IncrementEntry, f"increments.{name}")
-    share = float(store.suite.read("samples.share") if increment.share is None else increment.share)
-    held_out = float(store.suite.read("samples.held_out"))
-    behind = store.made_with({"target": arguments.target}, arguments.seeds)
-    recipe = from_mapping(Recipe, behind["networks"]["target"]["recipe"], f"recipe of {arguments.target}")
-    said = {"source": increment.source, "target": arguments.target, "task": name, "variant": ""}
-    found, learners = [], dict[str, Any]()
-    with scratch("incremental", vars(arguments), share, held_out, asdict(increment), *entries.values()) as unfinished:
-        for learner_name, entry in entries.items():
-            learner: Learner = LEARNERS.get(entry.function or learner_name)
-            choice: Choice | None = None  # made on the first seed, for all of the group
-            for seed in seeds_of(arguments.seeds):
-                target = store.network(arguments.target, arguments.seeds, seed)[0]
-                groups = list(_samples(store, target, increment, share, held_out, seed))
-                course = Course(
-                    target=target,
-                    steps=tuple(group.seen for group in groups[1:]),
-                    seed=seed,
-                    augmentation=recipe.augmentation,
-                    own=groups[0].seen,
-                    memory=entry.memory,
-                    checkpoint=checkpoint(unfinished, learner_name, seed, fingerprint(target)[:8]),
-                    progress=True,
-                )
-                kept = [group.held_out for group in groups]
-                choice = choice or choose(learner, course, entry.settings, kept[1:], kept[0])
-                own = {**said, "regime": learner.regime, "method": learner_name, "seed": seed}
-                models = learner.run(course, choice.settings)
-                found += [{**own, **measured} for measured in _measured(models, target, groups)]
-            learners[learner_name] = asdict(entry)
-            if choice is not None and choice.chosen:
-                learners[learner_name]["chosen"] = dict(choice.chosen)
-    settings = {**behind, "increment": {**asdict(increment), "share": share, "held_out": held_out}}
-    path = store.suite.scores("sequences", "incremental", arguments.learner, arguments.target, name, arguments.seeds)
-    write_record(path, {"scores": found, "settings": {**settings, "learners": learners}, "made": made()})
+    store = Store.open(arguments.suite)
+    plan = Plan(store, arguments.target, arguments.increment, arguments.seeds)
+    place = f"learners.{arguments.learner}"
+    entries = {name: store.suite.entry(LearnerEntry, f"{place}.{name}") for name in store.suite.read(place)}
+    found, learners = list[Record](), dict[str, Any]()
+    with scratch("incremental", vars(arguments), plan.samples, plan.entry, *entries.values()) as unfinished:
+        for name, entry in entries.items():
+            learners[name] = asdict(entry)
+            found += _taught(plan, name, entry, unfinished, learners[name])
+    increment = asdict(plan.entry) | plan.samples
+    settings = {**plan.made_with, "increment": increment, "learners": learners}
+    item = ("incremental", arguments.learner, arguments.target, arguments.increment, arguments.seeds)
+    path = store.suite.scores("sequences", *item)
+    write_record(path, {"scores": found, "settings": settings, "made": made()})
 
 
-def _samples(
-    store: Store, target: BlockNet, increment: IncrementEntry, share: float, held_out: float, seed: int
-) -> Iterator[Samples]:
-    """Of the target's own classes (D_o), then of each step (D_t): the pictures that PNC's clones see of them.
-
-    The draws are those of ``Store.samples``, which a class's pictures depend on by the class's name alone.
-    """
-    names = class_names(target)
-    groups = [names, *(tuple(store.train.class_names[label] for label in step) for step in increment.steps)]
-    if doubled := sorted(set(names) & {name for group in groups[1:] for name in group}):
-        where = f"{store.suite.name}: classes of an increment"
-        raise bad(where, expected="others than the target's own", found=", ".join(doubled))
-    before: tuple[str, ...] = ()
-    for own, purpose in zip(groups, ("D_o", *("D_t" for _ in groups[1:])), strict=True):
-        part = fraction(of_names(store.train, own)[0], share, seed, purpose)
-        seen, kept = (continued(before, images) for images in holdout(part, held_out, seed, purpose))
-        yield Samples(seen, kept, of_names(store.test, own)[0])
-        before = (*before, *own)
+def _taught(plan: Plan, name: str, entry: LearnerEntry, unfinished: Path, said: Record) -> Iterator[Record]:
+    """One learner's records; what was chosen of its grid goes into what is ``said`` of it."""
+    learner: Learner = LEARNERS.get(entry.function or name)
+    choice: Choice | None = None  # made on the first seed, for all of the group
+    own = {"source": plan.entry.source, "target": plan.target, "task": plan.increment, "variant": ""}
+    own |= {"regime": learner.regime, "method": name}
+    for seed in seeds_of(plan.seeds):
+        groups = plan.groups(seed)
+        course = plan.course(groups, seed, entry.memory, name, unfinished)
+        kept = [group.held_out for group in groups]
+        choice = choice or choose(learner, course, entry.settings, kept[1:], kept[0])
+        for measured in _measured(learner.run(course, choice.settings), course.target, groups):
+            yield {**own, "seed": seed, **measured}
+    if choice is not None and choice.chosen:
+        said["chosen"] = dict(choice.chosen)
 
 
-def _measured(models: Iterator[nn.Module], target: BlockNet, groups: list[Samples]) -> Iterator[dict[str, Any]]:
+def _measured(models: Iterator[nn.Module], target: BlockNet, groups: list[Group]) -> Iterator[Record]:
     """A record for each step and metric, as those of stages.sequence; ``extra_params`` is relative to the target."""
     averages, own = list[float](), _parameters(target)
     for number, model in enumerate(models, start=1):

@@ -11,7 +11,7 @@ from bench.work.experiment import Experiment
 from bench.work.store import Store
 from pnc.base.errors import PncError
 from pnc.base.files import read_json
-from stages.incremental import IncrementEntry, _samples
+from stages.incremental import IncrementEntry, Plan
 
 AT = Path("artifacts/digits/scores/sequences/incremental")
 
@@ -83,8 +83,8 @@ def store(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> Store:
 def test_learners_see_the_pictures_that_the_clones_of_the_same_classes_see(store: Store) -> None:
     """The task "more" has half of the pictures of 7 and 6."""
     clone = Experiment(store, "new", "old", "more", "rehearsal", "0", 0).clone_task
-    increment = IncrementEntry("new", (7, 6), 2, share=0.5)
-    own, new = _samples(store, clone.target, increment, 0.5, 0.2, seed=0)
+    store.suite.values["increments"]["more"] = {"source": "new", "classes": [7, 6], "step": 2, "share": 0.5}
+    own, new = Plan(store, "old", "more", "0").groups(seed=0)
     for mine, theirs, first in (
         (own.seen, clone.rehearsal, 0),
         (own.held_out, clone.rehearsal_held_out, 0),
