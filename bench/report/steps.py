@@ -10,8 +10,11 @@ from bench.report.query import Table
 
 _LINES = {"": ":", "strict": "-", "rehearsal": "--"}  # by regime
 _MARKERS = "osD^vP*X<>"  # by row
-# Okabe and Ito, safe for colour-blind readers, without their yellow
-_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
+# By row: Tol's muted colours, safe for colour-blind readers, and black.
+_COLOURS = (
+    *("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499"),
+    "#000000",
+)
 
 
 def steps(table: Table, cells: pd.DataFrame) -> Figure:
