@@ -82,8 +82,9 @@ def test_icarl_answers_as_the_nearest_centroid_of_features_of_length_one() -> No
             features = F.normalize(embed(model.network, X), dim=1)  # type: ignore[arg-type]
             found = model(X)
         means = model.means  # type: ignore[union-attr]
-        twice = means.repeat(2, 1).numpy().astype(float)  # of one point a class it would divide by zero
-        own = NearestCentroid().fit(twice, np.tile(np.arange(classes), 2))
+        aside = 0.01 * torch.ones_like(means)  # its centroids are means of points that differ
+        both = torch.cat([means - aside, means + aside]).numpy().astype(float)
+        own = NearestCentroid().fit(both, np.tile(np.arange(classes), 2))
         assert own.predict(features.numpy().astype(float)).tolist() == found.argmax(1).tolist()
         torch.testing.assert_close(means.norm(dim=1), torch.ones(classes))
 
