@@ -290,6 +290,9 @@ def small(params: Params) -> Params:
             "baselines": {**pair, "method": ["untrained", "continual"]},
         },
         "sequences": {},
+        "learners": {},
+        "increments": {},
+        "incremental": {"learner": [], "target": [], "increment": []},
         "tables": {
             "T1": {
                 "title": "Table 1",

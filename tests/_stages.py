@@ -6,6 +6,7 @@ AT = Path("artifacts/digits")
 PAIR = {"source": "new", "target": "old", "task": "S"}
 CLONE = {**PAIR, "regime": "strict", "seeds": "0"}
 CLONES = AT / "clones/new/old/S/strict/0"
+TAUGHT = {"learner": "forgetful", "target": "old", "increment": "s1", "seeds": "0"}
 UNTRAINED = {"grid": "main", "method": "untrained", **PAIR, "seeds": "0"}
 
 

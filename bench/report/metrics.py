@@ -69,8 +69,6 @@ _ALL = (
     _percent("acc_mean", "Mean", "average incremental accuracy: the mean over the steps, on all classes so far"),
     _percent("acc1", "Acc 1", "accuracy on the first group of classes; Acc 2 … likewise"),
     *(_percent(f"acc{group}", f"Acc {group}") for group in range(2, 51)),
-    _percent("acc_s5", "s = 5", "accuracy after all steps of 5 classes; s = 10 … likewise"),
-    *(_percent(f"acc_s{size}", f"s = {size}") for size in (10, 20, 50)),
     Metric("position", "R", "", "the position that was chosen", better=0, whole=True),
     Metric("loss", "Loss", "", "what the search over R compares", better=0, low=-math.inf, decimals=4, shown=3),
     Metric("package_bytes", "kB", "kB", "size of {M, R, A, F_c}, in 1000 bytes", -1, divisor=1000, relative=0.05),

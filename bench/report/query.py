@@ -18,7 +18,7 @@ DEFAULTS = {"variant": "", "at": ""}  # what stands for a key that is not select
 FREE = "regime"  # each one found becomes a row of its own, unless it is selected
 KEYS = (*NAMED, *DEFAULTS, FREE)
 ALIAS = "paper"  # beside a row's keys: how the paper calls the row, where its title is another
-KINDS = ("rows", "positions", "curve", "pareto")  # of figures
+KINDS = ("rows", "positions", "curve", "pareto", "steps")  # of figures
 
 Selection = dict[str, tuple[str, ...]]  # key → values; over several, the mean is taken
 

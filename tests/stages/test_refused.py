@@ -12,7 +12,7 @@ import torch
 from _fresh import Ended
 from _project import Project
 from _run import Finished
-from _stages import AT, CLONE, PAIR, UNTRAINED, flags
+from _stages import AT, CLONE, PAIR, TAUGHT, UNTRAINED, flags
 
 from bench.work.cli import run as run_stage
 from pnc.methods import METHODS
@@ -80,6 +80,9 @@ ABLATE = {"grid": "main", "variant": "unmasked", **CLONE}
         ("ablate", {**ABLATE, "variant": "other"}, "unmasked, chosen, whole, kernel, keep50, found 'other'"),
         ("ablate", {**ABLATE, "target": "teacher"}, "one of old, new, found 'teacher'"),
         ("sequence", {"sequence": "s2", "regime": "strict", "seeds": "0"}, "one of s1, found 's2'"),
+        ("incremental", {**TAUGHT, "learner": "others"}, "one of forgetful, rehearsing, found 'others'"),
+        ("incremental", {**TAUGHT, "increment": "s2"}, "one of s1, found 's2'"),
+        ("incremental", {**TAUGHT, "target": "new"}, "others than the target's own, found 5, 6, 7"),
         ("cells", {"table": "T9"}, "T1, positions, kept, T3, costs, found 'T9'"),
         ("figures", {"table": "T9"}, "T1, positions, kept, T3, costs, found 'T9'"),
         ("tables", {"suite": "maxi"}, "one of digits, found 'maxi'"),
@@ -113,6 +116,8 @@ def test_an_unknown_name_is_refused_beside_the_known_ones(
             "q",
         ),
         ("sequence", {"sequence": "s1", "regime": "strict", "seeds": "0"}, "sequences.s1", "step"),
+        ("incremental", TAUGHT, "increments.s1", "steps"),
+        ("incremental", TAUGHT, "learners.forgetful.lwf", "memroy"),
         ("cells", {"table": "kept"}, "tables.kept", "colums"),
     ],
 )

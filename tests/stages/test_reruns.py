@@ -56,7 +56,8 @@ def all_of(finished: Finished, *which: str) -> set[str]:
         ("pnc/cloning/objective.py", CLONED),
         ("pnc/cloning/local/similarity.py", CLONED | {"local_models"}),
         ("pnc/cloning/selection.py", CLONED | {"select"}),
-        ("pnc/arch/lenet.py", CLONED | {"pretrain", "local_models"}),
+        ("pnc/incremental/lwf.py", {"incremental"}),
+        ("pnc/arch/lenet.py", CLONED | {"pretrain", "local_models", "incremental"}),
         ("pnc/data/digits.py", {"prepare"}),
     ],
 )

@@ -45,6 +45,38 @@ KEPT = table(
         "metrics": {"": ["tar", "avg", "package_bytes"]},
     },
 )
+STEPS = table(
+    "T3",
+    COMMON
+    | {
+        "where": {"source": "new", "target": "old", "task": "s1"},
+        "columns": {f"{at} classes": {"at": at} for at in (1, 2, 3)},
+        "rows": {f"learner {number}": {"method": str(number)} for number in range(10)},
+        "metrics": {"": ["acc_final", "ori"]},
+        "figure": "steps",
+        "xlabel": "classes added",
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def by_step() -> pd.DataFrame:
+    """Ten learners in one of two regimes; the last was not measured after the second step."""
+    found = itertools.product(range(10), (1, 2, 3))
+    return frame(
+        *(
+            cell(
+                "acc_final",
+                90 - number - at,
+                row=f"learner {number}",
+                scale=f"{at} classes",
+                regime=REGIMES[number % 2],
+            )
+            for number, at in found
+            if (number, at) != (9, 2)
+        ),
+        quoted("acc_final", row="quoted", scale="1 classes", regime="", paper=50.0),
+    )
 
 
 PLACES = {"Both whole": (95.0, 0.4), "R = 2": (94.0, 0.02), "R = 1": (93.0, 0.1), "keep = 0.1": (90.0, 0.01)}
@@ -198,7 +230,20 @@ def test_a_curve_runs_over_the_numbers_of_its_rows(kept: pd.DataFrame) -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Tar", "Avg", "strict"]
 
 
-@pytest.mark.parametrize("wanted", [WANTED, POSITIONS, KEPT, COSTS])
+def test_steps_are_a_line_for_each_row_from_column_to_column(by_step: pd.DataFrame) -> None:
+    (axes,) = draw(STEPS, by_step).axes
+    lines = error_bars(axes)
+    assert [x for x, _, _ in lines] == [[0, 1, 2]] * 10
+    assert [y for _, y, _ in lines[:9]] == [[89 - number, 88 - number, 87 - number] for number in range(9)]
+    assert lines[9][1][::2] == [80, 78] and np.isnan(lines[9][1][1])
+    assert len({colour for _, _, colour in lines}) == 10
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1 classes", "2 classes", "3 classes"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("classes added", "Final (%)")
+    legend = [text.get_text() for text in axes.figure.legends[0].get_texts()]  # type: ignore[union-attr]
+    assert legend[:2] == ["learner 0, strict", "learner 1, rehearsal"] and len(legend) == 10
+
+
+@pytest.mark.parametrize("wanted", [WANTED, POSITIONS, KEPT, COSTS, STEPS])
 def test_nothing_to_draw_is_refused(wanted: Any) -> None:
     with pytest.raises(PncError, match=r"cells to draw: expected cells of .*, found none"):
         draw(wanted, frame(cell("leak", 1.0)))
@@ -254,7 +299,11 @@ def test_names_of_points_that_lie_close_hide_neither_each_other_nor_a_point(crow
 
 @pytest.fixture(scope="module")
 def drawings(
-    cells: pd.DataFrame, every_position: pd.DataFrame, kept: pd.DataFrame, costs: pd.DataFrame
+    cells: pd.DataFrame,
+    every_position: pd.DataFrame,
+    kept: pd.DataFrame,
+    costs: pd.DataFrame,
+    by_step: pd.DataFrame,
 ) -> dict[str, Figure]:
     return {
         "rows": draw(WANTED, cells),
@@ -263,6 +312,7 @@ def drawings(
         "one scale's positions": draw(POSITIONS, every_position[every_position["scale"] == "S"]),
         "curve": draw(KEPT, kept),
         "front": draw(COSTS, costs),
+        "steps": draw(STEPS, by_step),
     }
 
 
