@@ -1,5 +1,6 @@
 """What a model costs whoever runs it: multiply-accumulates, parameters, bytes of a file, milliseconds."""
 
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from pnc.base.errors import PncError
 from pnc.cloned.export import Format
 from pnc.cloned.export.exported import save_exported
 from pnc.cloned.model import ClonedModel
@@ -17,7 +19,6 @@ from pnc.cloned.model import ClonedModel
 FORMAT: Format = "safetensors"  # of the standalone export: the one that needs no further library
 BATCH, ROUNDS, THREADS = 32, 15, 1
 HOW = {"export": FORMAT, "batch": BATCH, "rounds": ROUNDS, "threads": THREADS}
-
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -27,6 +28,7 @@ def costs(
 ) -> dict[str, dict[str, float]]:
     """What each of ``models`` costs beside the ``target`` alone, by metric; clones are cut down to what they keep.
 
+    A model that the export refuses has no ``export_bytes``, and a line on stderr says why.
     ``added_macs_m`` (in millions, for one ``picture`` [1, C, H, W]) and ``added_params`` are what comes on top of the
     target, ``export_bytes`` and ``ms_per_picture`` those of the whole. ``files`` remembers the bytes by the shapes of
     all tensors, as they depend on nothing else but a few bytes of provenance, and a file takes seconds to write.
@@ -37,14 +39,17 @@ def costs(
     took, alone = milliseconds(lean, picture), (macs(target, picture), parameters(target))
     found = {}
     for name, model in lean.items():
-        if (shapes := _shapes(model)) not in files:
-            files[shapes] = export_bytes(models[name], picture)
         found[name] = {
             "added_macs_m": (macs(model, picture) - alone[0]) / 1e6,
             "added_params": parameters(model) - alone[1],
-            "export_bytes": files[shapes],
             "ms_per_picture": took[name],
         }
+        try:
+            if (shapes := _shapes(model)) not in files:
+                files[shapes] = export_bytes(models[name], picture)
+            found[name]["export_bytes"] = files[shapes]
+        except PncError as error:
+            print(f"no export of {name}: {error}", file=sys.stderr)
     return found
 
 
