@@ -22,6 +22,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from _page import write_between
 
 import pnc
 import pnc.cloning.clone as cloning
@@ -157,8 +158,7 @@ def main() -> None:
             found[name] = alone.apply(measure, (name, options.threads))
         found[name]["beside_other_work"] = options.beside_other_work
         write_text(NUMBERS, json.dumps(found, indent=1) + "\n")
-    before, rest = PAGE.read_text().split(MARKS[0])
-    write_text(PAGE, f"{before}{MARKS[0]}\n\n{table(found)}\n\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
+    write_between(PAGE, MARKS, table(found))
 
 
 def numbers() -> dict[str, Any]:

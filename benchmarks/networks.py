@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _page import write_between
 from torch import nn
 
 import pnc
 from pnc.base.errors import PncError
-from pnc.base.files import write_text
 from pnc.cloning.slicing import slice_tail, tail_cost
 from pnc.cloning.tail import MaskedTail
 
@@ -143,9 +143,7 @@ def main(names: list[str]) -> None:
     if names:
         print(table(network for network in listed() if network.name in names))
         return
-    before, rest = PAGE.read_text().split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
-    write_text(PAGE, f"{before}{MARKS[0]}\n\n{table(listed())}\n\n{MARKS[1]}{after}")
+    write_between(PAGE, MARKS, table(listed()))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from _page import write_between
 from slicing import with_statistics
 from torch import nn
 
@@ -43,8 +44,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="write the table of the numbers that are there")
     if not parser.parse_args().table:
         write_text(NUMBERS, json.dumps(measure(), indent=1) + "\n")
-    before, rest = PAGE.read_text().split(MARKS[0])
-    write_text(PAGE, f"{before}{MARKS[0]}\n\n{table(numbers())}\n\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
+    write_between(PAGE, MARKS, table(numbers()))
 
 
 def numbers() -> dict[str, Any]:

@@ -6,7 +6,7 @@ T_t the target's own; D_t are samples of T_s, D_o samples of T_t. In ``pnc.cloni
 ``M_f`` the transferable module (tail); ``G`` are the local models (local.local_models) and ``Π`` their weights
 (local.neighbourhood). ``M_c`` is the target with the clone beside it (pnc.cloned.model).
 
-Rooms, each importing only from those before it: base, arch, wrapping, data, cloning, cloned, methods,
+Rooms, each importing only from those before it: base, arch, incremental, wrapping, data, cloning, cloned, methods,
 repairing, zoo, commands.
 """
 

@@ -1,4 +1,5 @@
-"""Attach clones to one target, one after another, and test it after each on all classes that it has by then."""
+"""Attach clones to one target, one after another, test it after each on all classes that it has by then; then take
+them out again, the last one first."""
 
 import argparse
 from collections.abc import Iterator
@@ -6,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from bench.work.cli import run
 from bench.work.measure import Record, write_scores
 from bench.work.store import SETTINGS, Store, class_names, of_names
 from bench.work.suite import SequenceEntry, Suite, seeds_of
+from pnc.arch import BlockNet
 from pnc.base.errors import bad
-from pnc.base.evaluate import joint, scores
+from pnc.base.evaluate import joint, predict, scores
 from pnc.base.files import read_json
-from pnc.cloned.model import attach
+from pnc.base.images import as_float
+from pnc.cloned.model import ClonedModel, attach
 from pnc.cloning.package import ClonePackage
 
 METHODS = ("pnc", "pnc_joint")  # each package calibrated against the target alone, and across packages
@@ -94,18 +98,69 @@ class Step:
 def _measured(store: Store, target: str, steps: list[Step], seeds: str, seed: int) -> Iterator[Record]:
     """A record for each step, calibration and metric; ``acc_mean`` is the mean of the averages after each step."""
     network, _ = store.network(target, seeds, seed)
-    groups, averages = [of_names(store.test, class_names(network))[0]], {method: list[float]() for method in METHODS}
-    cloned: nn.Module = network
-    for number, step in enumerate(steps, start=1):
-        package = step.package(seed)
-        cloned = attach(cloned, store.network(step.source, seeds, seed)[0], package)
-        groups.append(of_names(store.test, package.info.names)[0])
-        for method, model in zip(METHODS, (cloned, cloned.calibrated(joint=True)), strict=True):
-            values, so_far = scores(joint(model, network.classes), *groups), averages[method]
-            so_far.append(values["avg"])
-            values |= {"acc_final": values["avg"], "acc_mean": sum(so_far) / len(so_far)}
+    sources = [store.network(step.source, seeds, seed)[0] for step in steps]
+    packages = [step.package(seed) for step in steps]
+    sizes = list(_sizes(network, sources, packages, store.test.pixels[:1]))
+    for method in METHODS:
+        states = list(_states(network, sources, packages, across=method == "pnc_joint"))
+        recovered = _recovered(network, states, store.test.pixels)
+        groups, averages = [of_names(store.test, class_names(network))[0]], list[float]()
+        for number, (model, package) in enumerate(zip(states, packages, strict=True), start=1):
+            groups.append(of_names(store.test, package.info.names)[0])
+            values = scores(joint(model, network.classes), *groups)
+            averages.append(values["avg"])
+            values |= {"acc_final": values["avg"], "acc_mean": sum(averages) / len(averages)}
+            values |= {"recoverable": recovered[number - 1], **sizes[number - 1]}
             at = {"method": method, "at": str(number)}
             yield from ({**at, "metric": metric, "value": value} for metric, value in values.items())
+
+
+def _states(
+    network: nn.Module, sources: list[BlockNet], packages: list[ClonePackage], across: bool
+) -> Iterator[ClonedModel]:
+    """The target after each step."""
+    model: nn.Module = network
+    for source, package in zip(sources, packages, strict=True):
+        model = attach(model, source, package, joint=across)
+        yield model
+
+
+def _recovered(network: nn.Module, states: list[ClonedModel], pixels: Tensor) -> list[int]:
+    """For each step, 1 if what there was before it comes back once it is taken out, bit for bit; else 0.
+
+    Packages leave the last of ``states`` one by one, the last one first ("Recov." of the supplement's Table 6).
+    """
+    model, found = states[-1], list[int]()
+    for package, earlier in zip(states[-1].packages[::-1], [*states[-2::-1], network], strict=True):
+        left = model.detach(package)
+        found.append(int(torch.equal(predict(left, pixels), predict(earlier, pixels))))
+        if isinstance(left, ClonedModel):
+            model = left
+    return found[::-1]
+
+
+def _sizes(
+    network: BlockNet, sources: list[BlockNet], packages: list[ClonePackage], example: Tensor
+) -> Iterator[dict[str, float]]:
+    """Parameters after each step: as the paper counts them, as they are stored, and what is new in the packages.
+
+    The paper counts the filters of the source that M keeps, whole; cut down, they also lose the inputs that M drops.
+    """
+    own = _numel(*network.parameters())
+    kept = new = 0
+    for source, package, model in zip(
+        sources, packages, _states(network, sources, packages, across=False), strict=True
+    ):
+        layers = nn.ModuleDict({str(index): block for index, block in enumerate(source.blocks)})
+        kept += sum(_numel(layers.get_parameter(f"{name}.weight")[mask]) for name, mask in package.masks.items())
+        new += _numel(*package.adapter.values(), *package.rows.values(), *package.constants.values())
+        stored = _numel(*model.sliced(as_float(example)).parameters())
+        counts = {"params_m": own + kept + new, "stored_params_m": stored}
+        yield {name: count / 1e6 for name, count in counts.items()} | {"extra_params": new / own}
+
+
+def _numel(*tensors: Tensor) -> int:
+    return sum(tensor.numel() for tensor in tensors)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """One tiny target, two sources and three packages that can all be attached to it."""
 
+from functools import cache
+
 import torch
 from _tiny import package_for, pictures, tiny_network
 from torch import Tensor, nn
@@ -26,14 +28,21 @@ def animals() -> BlockNet:
 Plug = tuple[BlockNet, ClonePackage]
 
 
-def plugs(target: BlockNet) -> list[Plug]:
-    """Three packages for one target: from two sources, at every R, with every reading of a masked filter."""
+@cache
+def packages() -> tuple[ClonePackage, ...]:
+    """Three for ``animals()``: from two sources, at every R, with every reading of a masked filter."""
+    target, first, second = animals(), birds(), beasts()
+    return (
+        package_for(first, target, 2, (3, 1), ("owl", "kiwi")),
+        package_for(second, target, 1, (0,), ("lynx",), seed=1, reading="zero_after_bn"),
+        package_for(first, target, 0, (4, 0), ("crow", "rook"), seed=2, reading="bn_mean"),
+    )
+
+
+def plugs() -> list[Plug]:
+    """The packages, the first and the last of them with the same source."""
     first, second = birds(), beasts()
-    return [
-        (first, package_for(first, target, 2, (3, 1), ("owl", "kiwi"))),
-        (second, package_for(second, target, 1, (0,), ("lynx",), seed=1, reading="zero_after_bn")),
-        (first, package_for(first, target, 0, (4, 0), ("crow", "rook"), seed=2, reading="bn_mean")),
-    ]
+    return list(zip((first, second, first), packages(), strict=True))
 
 
 def attached(target: nn.Module, chosen: list[Plug]) -> nn.Module:

@@ -72,7 +72,8 @@ class Project:
 
     def copy(self, folder: Path) -> "Project":
         """The same with all that DVC has there: artefacts, cache and lock."""
-        shutil.copytree(self.folder, folder, symlinks=True)
+        half = shutil.ignore_patterns("*.pyc.*")  # of processes that still run there
+        shutil.copytree(self.folder, folder, symlinks=True, ignore=half)
         return Project(folder)
 
     # Commands
@@ -289,6 +290,9 @@ def small(params: Params) -> Params:
             "baselines": {**pair, "method": ["untrained", "continual"]},
         },
         "sequences": {},
+        "learners": {},
+        "increments": {},
+        "incremental": {"learner": [], "target": [], "increment": []},
         "tables": {
             "T1": {
                 "title": "Table 1",

@@ -48,6 +48,7 @@ def everything(params: Params) -> Params:
         "chosen": {},
         "whole": {"finetune": True},
         "kernel": {"clone": {"neighbourhood": {"kernel": "literal"}}, "positions": [2]},
+        "keep50": {"clone": {"keep": 0.5}, "positions": [2]},
     }
     values["methods"] = {
         "untrained": {"pretrained": {}, "direct_ensemble": {}, "cautious": cautious},
@@ -61,12 +62,22 @@ def everything(params: Params) -> Params:
         },
     }
     values["grids"] |= {
+        "kept": {**pair, "task": ["S"], "regime": ["strict"], "variant": ["keep50"]},
         "readings": {**pair, "task": ["S"], "regime": ["strict"], "variant": ["kernel"]},
         "rest": {**pair, "task": ["more"], "regime": ["strict", "rehearsal"], "variant": ["whole"]},
         "steps": {**pair, "task": ["S", "next"], "regime": ["strict"], "variant": ["chosen"]},
         "baselines": {**pair, "task": ["S"], "method": list(values["methods"])},
     }
     values["sequences"] = {"s1": {"target": "old", "steps": ["new/S", "new/more", "new/next"]}}
+    values["learners"] = {
+        "forgetful": {"lwf": {"settings": brief | {"grid": {"weight": [0.5, 1.0]}}}},
+        "rehearsing": {
+            "icarl": {"memory": 40, "settings": brief},
+            "small_der": {"function": "der", "memory": 20, "settings": brief | {"balanced_epochs": 2}},
+        },
+    }
+    values["increments"] = {"s1": {"source": "new", "classes": [5, 7, 6], "step": 2}}
+    values["incremental"] = {"learner": ["forgetful", "rehearsing"], "target": ["old"], "increment": ["s1"]}
     values["tables"]["T1"]["columns"]["more"] = {"task": "more"}
     rows = values["tables"]["T1"]["rows"]
     rows |= {"Pre-trained": {"method": "pretrained"}, "PNC-F (full)": {"method": "pnc_f", "at": "best"}}
@@ -83,9 +94,24 @@ def everything(params: Params) -> Params:
     values["tables"]["T3"] = {
         "title": "Table 3",
         "scores": "sequences",
-        "where": {"source": "new", "target": "old", "task": "s1", "method": "pnc"},
-        "rows": {"after 1 class": {"at": "1"}},
+        "figure": "steps",
+        "where": {"source": "new", "target": "old", "task": "s1"},
+        "columns": {"first": {"at": "1"}, "second": {"at": "2"}},
+        "rows": {"PNC": {"method": "pnc"}, "LwF": {"method": "lwf"}, "DER": {"method": "small_der"}},
         "metrics": {"": ["ori", "tar", "acc_final", "acc_mean"]},
     }
-    values["figures"] = ["positions", "kept"]
+    values["tables"]["costs"] = {
+        "title": "What a clone costs",
+        "scores": "costs",
+        "figure": "pareto",
+        "where": {"source": "new", "target": "old", "task": "S", "regime": "strict", "method": "pnc"},
+        "rows": {
+            "Joint": {"method": "joint", "regime": ""},
+            "R = 2": {"at": "2"},
+            "keep = 0.5": {"variant": "keep50", "at": "best"},
+            "keep = 1": {"variant": "unmasked", "at": "best"},
+        },
+        "metrics": {"": ["avg", "added_macs_m", "added_params"], "Files": ["package_bytes", "export_bytes"]},
+    }
+    values["figures"] = ["positions", "kept", "T3", "costs"]
     return values

@@ -1,5 +1,6 @@
 """Small classifiers of other people's make."""
 
+import copy
 from typing import TypeVar
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from pnc.base.seeds import generator
 
 M = TypeVar("M", bound=nn.Module)
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class Residual(nn.Module):
@@ -94,3 +96,16 @@ def randomise(network: M, seed: int = 0) -> M:
             elif name.endswith("running_mean"):
                 buffer.normal_(generator=draw)
     return network
+
+
+def pictures(count: int = 3, channels: int = 3, size: int = 16, seed: int = 0) -> Tensor:
+    return torch.rand(count, channels, size, size, generator=generator(seed, "pictures to wrap"))
+
+
+def logits(model: nn.Module, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return copy.deepcopy(model).eval()(x)
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))

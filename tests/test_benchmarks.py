@@ -14,7 +14,7 @@ def program(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """A script of benchmarks/, as if it was run from there."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     yield import_module(request.param)
-    for name in ("sizes", "slicing", "clone", "_clock"):
+    for name in ("sizes", "slicing", "clone", "_clock", "_page"):
         sys.modules.pop(name, None)
 
 

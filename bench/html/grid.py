@@ -1,6 +1,6 @@
 """A table as a grid of entries: ours, the paper's number beside it, how far the two are, and what is not measured."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from bench.report.printed import Printed
 from bench.report.query import DEFAULTS, Table
 from bench.report.tables import MISSING, records
 
+Place = tuple[str, str]  # a column, and the name of a metric
 OURS, THEIRS = "ours, not in the paper", "in the paper alone"
 _SAME = ("source", "target", "task", "method")
 
@@ -158,15 +159,15 @@ class Grids:
         printed = any(name in numbers for numbers in self._of_paper.values())
         return printed or any(metric == name for *_, metric in self._cells)
 
-    def _others(self, places: Sequence[tuple[str, str]]) -> Iterator[Line]:
+    def _others(self, places: Sequence[Place]) -> Iterator[Line]:
         """The paper's rows that the table does not name."""
-        found: dict[str, dict[tuple[str, str], str]] = {}
+        found: dict[str, dict[Place, str]] = {}
         for column in self.table.columns:
             for row, name, number in self._printed.others(column):
                 found.setdefault(row, {})[column, name] = METRICS[name].printed(number)
         for row, numbers in found.items():
             if any(place in numbers for place in places):
-                yield Line(row, "", tuple(Entry(beside=numbers.get(place, "")) for place in places))
+                yield of_paper(row, numbers, places)
 
     def _base(self) -> str:
         """The row with the settings as chosen, of a table of variants that the paper does not have."""
@@ -187,6 +188,11 @@ class Grids:
     def _of_base(self, row: str, regime: str, column: str, name: str) -> float | None:
         cell = self._cells.get((self.base, regime, column, name))
         return None if cell is None or row == self.base else cell["mean"]
+
+
+def of_paper(row: str, numbers: Mapping[Place, str], places: Iterable[Place]) -> Line:
+    """A row that the paper alone has: its ``numbers`` as text, and nothing of ours."""
+    return Line(row, "", tuple(Entry(beside=numbers.get(place, "")) for place in places))
 
 
 class Suited(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from bench.html.grid import Entry, Grid, Line, Suited
+from bench.html.grid import Grid, Place, Suited, of_paper
 from bench.report.metrics import METRICS
 
 Title = str
@@ -27,11 +27,9 @@ def _grid(cells: pd.DataFrame) -> Grid:
     columns, metrics = (tuple(dict.fromkeys(cells[name])) for name in ("scale", "metric"))
     places = [(column, metric) for column in columns for metric in metrics]
     networks = [" → ".join(filter(None, pair)) for pair in zip(cells["source"], cells["target"], strict=True)]
-    lines: dict[str, dict[tuple[str, str], str]] = {}
+    lines: dict[str, dict[Place, str]] = {}
     for cell, between in zip(cells.to_dict("records"), networks, strict=True):
         row = f"{cell['row']}, {between}" if len(set(networks)) > 1 else cell["row"]
         lines.setdefault(row, {})[cell["scale"], cell["metric"]] = METRICS[cell["metric"]].printed(cell["value"])
-    group = [
-        Line(row, "", tuple(Entry(beside=found.get(place, "")) for place in places)) for row, found in lines.items()
-    ]
+    group = [of_paper(row, found, places) for row, found in lines.items()]
     return Grid("", columns, tuple(METRICS[metric] for metric in metrics), {"": group}, ())

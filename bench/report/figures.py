@@ -13,7 +13,9 @@ from bench.report.curves import curve, positions
 from bench.report.drawing import COLOURS, GRID, panel_title, regime_handles, some
 from bench.report.labels import label, regimes_of
 from bench.report.metrics import METRICS
+from bench.report.pareto import pareto
 from bench.report.query import Table
+from bench.report.steps import steps
 from bench.report.tables import rows_of
 from pnc.base.files import replacing
 
@@ -24,7 +26,7 @@ _SAME = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}  # w
 
 def draw(table: Table, cells: pd.DataFrame) -> Figure:
     """The figure of ``table``. Raises PncError where ``cells`` has nothing to draw."""
-    kinds = {"rows": by_row, "positions": positions, "curve": curve}
+    kinds = {"rows": by_row, "positions": positions, "curve": curve, "pareto": pareto, "steps": steps}
     return kinds[table.figure](table, cells)
 
 

@@ -9,6 +9,8 @@ from bench.report.labels import label
 from bench.report.query import FREE, Selection, Table
 from bench.work.makers import Maker
 
+_WHY = {"costs": "no clone has left a package of it"}  # what is counted of packages has no grid of its own
+
 
 def missing(table: Table, cells: pd.DataFrame, scored: Iterable[Maker]) -> list[str]:
     """Notes on the rows of ``table`` whose scores are not there; ``scored``: all that it may show, ``cells``: it has.
@@ -31,7 +33,7 @@ def missing(table: Table, cells: pd.DataFrame, scored: Iterable[Maker]) -> list[
         names = dict.fromkeys(name for each in lacking.values() for name in each)
         notes.append(f"**Missing**: {'; '.join(names)}. `dvc repro {' '.join(lacking)}` makes them.")
     if unasked:
-        notes.append(f"**Not measured**, as no grid asks for it: {'; '.join(unasked)}.")
+        notes.append(f"**Not measured**, as {_WHY.get(table.scores, 'no grid asks for it')}: {'; '.join(unasked)}.")
     return notes
 
 

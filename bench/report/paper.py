@@ -17,7 +17,7 @@ _ACCURACIES = ("ori", "tar", "avg")
 METRICS: dict[str, tuple[str, ...]] = {
     "T1": _ACCURACIES,
     "T2": _ACCURACIES,
-    "T3": ("acc_s5", "acc_s10", "acc_s20", "acc_s50"),
+    "T3": ("acc_mean",),
     "S2": _ACCURACIES,
     "S3": ("params_m", *(f"acc{task}" for task in range(1, 11)), "avg"),
     "S4": _ACCURACIES,
@@ -29,7 +29,8 @@ OLD_CLASSES = {"mnist": 5, "cifar10": 5, "cifar100": 50, "tinyimagenet": 100}
 CLONED_SHARE = {"S": 0.2, "M": 0.6}
 FUNCTIONS = {"1": 1, "2": 2, "3": 3, "4": 4, "5 (Full)": 5}  # S4's rows: classes cloned
 TOLERANCE = 0.15  # points; rounding Ori, Tar and Avg to 0.1 explains at most 0.1
-_UNSCALED = ("T3", "S3", "S4", "S6")
+_STEPS = tuple(f"s = {size}" for size in (5, 10, 20, 50))
+_SCALES = {"T3": _STEPS, "S3": ("",), "S4": ("",), "S6": ("",)}  # all others have S and M
 
 _NETWORKS = ("", "lenet5", "plain_cnn", "resnet18", "resnet50", "resnetc20", "mobilenetv2", "shufflenetv2")
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -94,7 +95,7 @@ def _cells(folder: Path, table: str) -> list[dict[str, str | float]]:
     path = folder / f"{'table' if table[0] == 'T' else 'supp_table'}{table[1:]}.csv"
     known = _NAMES | {
         "table": (table,),
-        "scale": ("",) if table in _UNSCALED else tuple(CLONED_SHARE),
+        "scale": _SCALES.get(table, tuple(CLONED_SHARE)),
         "metric": METRICS[table],
     }
     if table == "S4":

@@ -18,7 +18,7 @@ DEFAULTS = {"variant": "", "at": ""}  # what stands for a key that is not select
 FREE = "regime"  # each one found becomes a row of its own, unless it is selected
 KEYS = (*NAMED, *DEFAULTS, FREE)
 ALIAS = "paper"  # beside a row's keys: how the paper calls the row, where its title is another
-KINDS = ("rows", "positions", "curve")  # of figures
+KINDS = ("rows", "positions", "curve", "pareto", "steps")  # of figures
 
 Selection = dict[str, tuple[str, ...]]  # key → values; over several, the mean is taken
 
@@ -41,13 +41,17 @@ class _Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: ``metrics`` are those of each section, ``aliases`` the paper's names of rows, ``x`` for curves."""
+    """One table: ``metrics`` are those of each section, ``aliases`` the paper's names of rows, ``x`` for curves.
+
+    ``scores`` is the group of scores that it shows beside the main one.
+    """
 
     key: str
     title: str
     rows: dict[str, Selection]
     columns: dict[str, Selection]
     metrics: dict[str, tuple[str, ...]]
+    scores: str = ""
     where: Selection = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -107,6 +111,7 @@ def table(key: str, values: Any) -> Table:
         rows=rows,
         columns=columns,
         metrics=_metrics(f"{where}.metrics", entry.metrics),
+        scores=entry.scores,
         where=_selection(f"{where}.where", entry.where),
         aliases=aliases,
         notes=entry.notes,

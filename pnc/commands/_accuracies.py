@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from pnc.cloned.export import load_exported
 from pnc.commands._model import read_model
-from pnc.commands._networks import device_named, picture_channels, picture_size
+from pnc.commands._networks import device_named, picture_kind
 from pnc.commands._package import table
+from pnc.commands._pictures import numbered
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +31,13 @@ def read_classifier(path: Path, size: int | None, device: str) -> Classifier:
     """What pnc attach wrote (.json), or an exported model (safetensors). Raises PncError as their readers do."""
     if path.suffix == ".json":
         model = read_model(path, device)
-        kind = picture_size(model.networks, size), picture_channels(model.networks)
+        kind = picture_kind(model.networks, size)
         return Classifier(model.running, model.classes, len(model.target.names), model.outputs, *kind)
     exported = load_exported(path).to(device_named(device))
     new = sum(len(package["names"]) for package in exported.facts["packages"])
     _, channels, side, _ = exported.facts["input"]["shape"]
-    outputs = {name: output for output, name in enumerate(exported.classes)}
-    return Classifier(exported, exported.classes, len(exported.classes) - new, outputs, side, channels)
+    old = len(exported.classes) - new
+    return Classifier(exported, exported.classes, old, numbered(exported.classes), side, channels)
 
 
 def report(classes: tuple[str, ...], old: int, answers: Tensor, labels: Tensor) -> str:

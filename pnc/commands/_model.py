@@ -14,6 +14,7 @@ from pnc.cloned.model import ClonedModel, attach
 from pnc.cloning.package import ClonePackage
 from pnc.commands._networks import Network, Reference, read_network, relative_to
 from pnc.commands._package import digest
+from pnc.commands._pictures import numbered
 
 KIND = "target with clones"
 
@@ -43,8 +44,7 @@ class Model:
     @property
     def outputs(self) -> dict[str, int]:
         """What pictures' classes may be called → output: ``classes``, and what sources call those that are cloned."""
-        found = {name: output for output, name in enumerate(self.classes)}
-        output = len(self.target.names)
+        found, output = numbered(self.classes), len(self.target.names)
         for clone in self.clones:
             for own in clone.package.info.classes:
                 found.setdefault(clone.source.names[own], output)
@@ -78,7 +78,7 @@ def write_model(path: Path, target: Network, clones: Sequence[Clone]) -> None:
         "clones": [
             {"package": str(move(clone.path)), "source": str(clone.source.reference.moved(move))} for clone in clones
         ],
-        "files": {str(move(file)): digest(file.read_bytes()) for file in sorted(files)},
+        "files": {str(move(file)): digest(file) for file in sorted(files)},
     }
     write_record(path, record)
 
@@ -120,5 +120,5 @@ def _model(target: Network, clones: Sequence[Clone]) -> Model:
 def _check(file: Path, expected: str) -> None:
     if not file.is_file():
         raise bad(str(file), expected="the file that was attached", found="no file")
-    if (found := digest(file.read_bytes())) != expected:
+    if (found := digest(file)) != expected:
         raise bad(f"SHA-256 of {file}", expected=f"{expected}, as it was attached", found=found)

@@ -11,7 +11,7 @@ for each class, ``size`` the side of the pictures, ``mean`` and ``std`` are numb
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from pnc.commands._checkpoints import load_checkpoint
 from pnc.wrapping.wrap import wrap
 from pnc.zoo.reference import model_file
 
+Move = Callable[[Path], Path]
 LIBRARIES = ("torchvision", "timm")
 OPTIONS = ("mean", "names", "size", "std")
 FORMS = "a file that pnc.save_network wrote, torchvision:NAME@FILE or timm:NAME@FILE"
@@ -61,7 +62,7 @@ class Reference:
         """Every file that makes the network."""
         return (self.path, *(Path(value) for key, value in self.options if key == "names"))
 
-    def moved(self, move: Any) -> "Reference":
+    def moved(self, move: Move) -> "Reference":
         """The same with every file at ``move(path)``."""
         options = tuple((key, str(move(Path(value))) if key == "names" else value) for key, value in self.options)
         return replace(self, path=move(self.path), options=options)
@@ -74,15 +75,15 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network and which pictures it takes: ``size`` × ``size`` pixels and ``channels``.
+    """A network and which pictures it takes: ``size`` × ``size`` pixels (None: not known) and ``channels``.
 
-    ``adapts``: it brings others to these by itself. None: not known.
+    ``adapts``: it brings others to these by itself.
     """
 
     reference: Reference
     network: BlockNet
     size: int | None
-    channels: int | None
+    channels: int
     adapts: bool
 
     @property
@@ -101,17 +102,12 @@ def read_network(reference: str | Reference, device: str = "cpu") -> Network:
     return replace(found, network=found.network.to(wanted))
 
 
-def picture_size(networks: list[Network], asked: int | None) -> int | None:
-    """The side of pictures for all of ``networks``: ``asked``, or that of a network that takes no other."""
-    if asked is not None:
-        return asked
-    fixed = [each.size for each in networks if not each.adapts and each.size is not None]
-    return max(fixed or [each.size for each in networks if each.size is not None], default=None)
-
-
-def picture_channels(networks: list[Network]) -> int:
-    fixed = [each.channels for each in networks if not each.adapts and each.channels is not None]
-    return max(fixed, default=3)
+def picture_kind(networks: list[Network], asked: int | None) -> tuple[int | None, int]:
+    """Side (``asked``, if said) and channels of pictures for all of ``networks``: of one that takes no others."""
+    fixed = [each for each in networks if not each.adapts]
+    sides = [each.size for each in fixed or networks if each.size is not None]
+    side = max(sides, default=None) if asked is None else asked
+    return side, max((each.channels for each in fixed), default=3)
 
 
 def device_named(name: str) -> torch.device:
@@ -164,6 +160,6 @@ def _lines(file: Path) -> list[str]:
         raise bad(str(file), expected="a file with a name for each class, one a line", found=reason) from None
 
 
-def relative_to(folder: Path) -> Any:
+def relative_to(folder: Path) -> Move:
     """A function from paths to those paths as seen from ``folder``."""
     return lambda path: Path(os.path.relpath(path, folder))

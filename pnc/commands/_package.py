@@ -43,9 +43,10 @@ def number(value: float | None, times: float, form: str) -> str:
     return "–" if value is None else format(times * value, form)
 
 
-def digest(content: bytes) -> str:
-    """Hex SHA-256."""
-    return hashlib.sha256(content).hexdigest()
+def digest(file: Path) -> str:
+    """Hex SHA-256 of its content."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -59,14 +60,14 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _head(path: Path, package: ClonePackage) -> str:
-    info, content = package.info, path.read_bytes()
+    info = package.info
     leaving, entering, kernel, _ = package.adapter["weight"].shape
     new, width = package.rows["weight"].shape
     classes = ", ".join(f"{name} (output {output})" for name, output in zip(info.names, info.classes, strict=True))
     height, across = info.size
     lines = [
-        f"{path}: {len(content):,} bytes",
-        f"  SHA-256  {digest(content)}",
+        f"{path}: {path.stat().st_size:,} bytes",
+        f"  SHA-256  {digest(path)}",
         f"  source   {info.source}",
         f"  target   {info.target}",
         f"  classes  {classes}",

@@ -23,6 +23,11 @@ def read_pictures(
     return Images(found.pixels, label[found.labels], tuple(names))
 
 
+def numbered(names: Sequence[str]) -> dict[str, int]:
+    """Class → output, for files that call every class as the network does."""
+    return {name: output for output, name in enumerate(names)}
+
+
 def read_classes(items: Sequence[str], known: tuple[str, ...] | None, count: int) -> dict[int, str]:
     """``--classes``: names or outputs of the source, each perhaps with a new name (3=owl), as output → name.
 

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from pnc.commands._learning import add_size_and_device
 from pnc.commands._main import Run, command
 
 BATCH = 100  # pictures at a time
@@ -19,8 +20,7 @@ def evaluate(parser: ArgumentParser) -> Run:
         "pictures", nargs="+", type=Path, metavar="PLACE",
         help="folders with a folder for each class, or Parquet files; other classes are passed over",
     )  # fmt: skip
-    parser.add_argument("--size", type=int, metavar="PIXELS", help="side of the pictures (default: the networks')")
-    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    add_size_and_device(parser)
     return _run
 
 

@@ -25,17 +25,16 @@ def _run(arguments: Namespace) -> None:
 
     from pnc.base.seeds import generator
     from pnc.commands._model import read_model, with_clones
-    from pnc.commands._networks import picture_channels, picture_size
+    from pnc.commands._networks import picture_kind
     from pnc.commands._package import digest
 
     model = read_model(arguments.model)
-    side = picture_size(model.networks, arguments.size)
+    side, channels = picture_kind(model.networks, arguments.size)
     if side is None:
         raise bad("--size", expected="the side of the pictures, as the networks do not say it", found="none")
-    shape = (picture_channels(model.networks), side, side)
+    shape = (channels, side, side)
     example = torch.rand(2, *shape, generator=generator(0, "example"))
     with_clones(model.running, f"{arguments.model}, to export").export(arguments.file, example, arguments.format)
-    content = arguments.file.read_bytes()
-    print(f"{arguments.file}: {len(content):,} bytes, SHA-256 {digest(content)}")
+    print(f"{arguments.file}: {arguments.file.stat().st_size:,} bytes, SHA-256 {digest(arguments.file)}")
     print(f"  pictures [N, {', '.join(map(str, shape))}] in [0, 1] → logits [N, {len(model.classes)}]")
     print(f"  classes  {', '.join(model.classes)}")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pnc.base.errors import bad
+from pnc.commands._learning import add_samples, add_settings, parse_settings
 from pnc.commands._main import Run, command
 
 if TYPE_CHECKING:
@@ -20,29 +21,19 @@ def repair(parser: ArgumentParser) -> Run:
     parser.add_argument("package", metavar="PACKAGE", help="a file, or zoo:NAME@ZOO")
     parser.add_argument("--source", required=True, metavar="NETWORK")
     parser.add_argument("--target", required=True, metavar="NETWORK")
-    parser.add_argument(
-        "--samples", required=True, nargs="+", type=Path, metavar="PLACE",
-        help="the source's pictures of the classes: folders with a folder for each class, or Parquet files",
-    )  # fmt: skip
+    add_samples(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="where the repaired package goes")
     parser.add_argument(
         "--checksums", metavar="zoo:NAME@ZOO", help="a package of a zoo, whose checksums the file's should be"
     )
-    parser.add_argument(
-        "--set", nargs="+", default=[], dest="changes", metavar="KEY=VALUE",
-        help="settings of pnc.CloneSettings, by dotted names: insert.epochs=20",
-    )  # fmt: skip
-    parser.add_argument("--size", type=int, metavar="PIXELS", help="side of the pictures (default: the networks')")
-    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument("--seed", type=int, default=0)
+    add_settings(parser, "insert.epochs=20")
     return _run
 
 
 def _run(arguments: Namespace) -> None:
     from pnc.cloning._request import read_settings
-    from pnc.commands._networks import picture_channels, picture_size, read_network
+    from pnc.commands._networks import picture_kind, read_network
     from pnc.commands._pictures import folder_names, read_pictures
-    from pnc.commands.clone import parse_settings
     from pnc.repairing import repair
 
     damage = _damage(arguments.package, arguments.checksums)
@@ -50,10 +41,9 @@ def _run(arguments: Namespace) -> None:
         print(f"{arguments.package}: whole; nothing to repair")
         return
     settings, info = read_settings(parse_settings(arguments.changes), False), damage.package.info
-    networks = [read_network(text, arguments.device) for text in (arguments.source, arguments.target)]
-    source, target = networks
+    source, target = (read_network(text, arguments.device) for text in (arguments.source, arguments.target))
     classes = dict(zip(info.classes, info.names, strict=True))
-    kind = picture_size(networks, arguments.size), picture_channels(networks)
+    kind = picture_kind([source, target], arguments.size)
     samples = read_pictures(arguments.samples, folder_names(classes, source.network.class_names), source.names, *kind)
     repaired = repair(
         damage.package, source.network, target.network, samples,

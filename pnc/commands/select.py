@@ -29,7 +29,7 @@ def select(parser: ArgumentParser) -> Run:
 
 def _run(arguments: Namespace) -> None:
     from pnc.cloning.local.similarity import Alignment
-    from pnc.commands._networks import picture_channels, picture_size, read_network
+    from pnc.commands._networks import picture_kind, read_network
     from pnc.commands._package import table
     from pnc.data.by_class import by_class
     from pnc.zoo import Zoo, select_source
@@ -37,8 +37,8 @@ def _run(arguments: Namespace) -> None:
     target = read_network(arguments.target)
     samples = None
     if arguments.samples is not None:
-        found = by_class(arguments.samples, set(arguments.classes), picture_size([target], None))
-        samples = found.with_channels(picture_channels([target]))
+        size, channels = picture_kind([target], None)
+        samples = by_class(arguments.samples, set(arguments.classes), size).with_channels(channels)
     by: Alignment = arguments.by
     other: Alignment = "greedy" if by == "optimal" else "optimal"
     wanted, seed = arguments.classes, arguments.seed

@@ -79,10 +79,9 @@ def _add(arguments: Namespace) -> None:
 
 
 def _pictures(places: list[Path], spec: "NetworkSpec") -> "Images":
-    from pnc.commands._pictures import read_pictures
+    from pnc.commands._pictures import numbered, read_pictures
 
-    outputs = {name: output for output, name in enumerate(spec.class_names)}
-    return read_pictures(places, outputs, spec.class_names, spec.size, spec.channels)
+    return read_pictures(places, numbered(spec.class_names), spec.class_names, spec.size, spec.channels)
 
 
 def _list(arguments: Namespace) -> None:

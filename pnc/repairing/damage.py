@@ -6,6 +6,7 @@ one too, "". Damage to the notes, or to the header that says where the tensors l
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,11 +49,10 @@ def find_damage(content: bytes, known: Mapping[str, str] | None = None) -> Damag
     damaged notes.
     """
     tensors, notes = _read(content)
-    whole = _whole(content)
     if known is None:
         known = notes.get(EACH)
     if known is None:
-        if whole is not None:
+        if (whole := _whole(content)) is not None:
             return Damage(whole, ())
         raise bad("damaged package", expected="a checksum for each tensor", found="one for the whole file")
     found = each_of(tensors, notes)
@@ -81,10 +81,11 @@ def _read(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _whole(content: bytes) -> ClonePackage | None:
     """The package, if its own checksum fits."""
-    try:
-        return _load(content)
-    except PncError:
-        return None
+    with TemporaryDirectory() as folder, suppress(PncError):
+        path = Path(folder, "package")
+        path.write_bytes(content)
+        return ClonePackage.load(path)
+    return None
 
 
 def _sealed(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> ClonePackage:
@@ -92,12 +93,5 @@ def _sealed(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> ClonePac
     if EACH in notes:
         notes = {**notes, EACH: each_of(tensors, notes)}
     text = json.dumps(notes, sort_keys=True)
-    # Not load(): bits that pad a mask to whole bytes may be flipped, too.
+    # Not ClonePackage.load: bits that pad a mask to whole bytes may be flipped, too.
     return _parse(save(dict(tensors), {"pnc": json.dumps([checksum(tensors, text), text])}))
-
-
-def _load(content: bytes) -> ClonePackage:
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "package")
-        path.write_bytes(content)
-        return ClonePackage.load(path)

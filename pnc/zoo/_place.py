@@ -71,11 +71,10 @@ class Place:
         _check(found, sha256, f"{self.name}/{path}")
         return self._keep(sha256, found)
 
-    def file(self, path: str) -> Path:
-        """A file of this machine with the content of ``path``: its own, or a copy in the cache, by its SHA-256."""
+    def file(self, path: str, content: bytes) -> Path:
+        """A file of this machine with the ``content`` that ``path`` had: its own, or a copy in the cache."""
         if self.local:
             return Path(self._root, path)
-        content = self.read(path)
         return self._keep(hashlib.sha256(content).hexdigest(), content)
 
     def write(self, path: str, content: bytes) -> None:
@@ -94,17 +93,15 @@ class Place:
         except Exception as error:  # as in ``read``
             raise self._lost(path, error) from None
 
-    def write_content(self, folder: str, content: bytes) -> str:
-        """Write ``content`` under its SHA-256, which is returned; nothing if it is there already."""
-        sha256 = hashlib.sha256(content).hexdigest()
+    def write_content(self, folder: str, sha256: str, content: bytes) -> None:
+        """Write ``content`` under its ``sha256``; nothing if it is there already."""
         path = f"{folder}/sha256-{sha256}"
         try:
-            there = self.read(path) == content
+            if self.read(path) == content:
+                return
         except MissingError:
-            there = False
-        if not there:
-            self.write(path, content)
-        return sha256
+            pass
+        self.write(path, content)
 
     def listed(self, folder: str) -> list[str]:
         """Names of the files in ``folder``; none where the file system has no listings, as HTTP has not."""

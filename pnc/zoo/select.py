@@ -13,6 +13,7 @@ from pnc.base.images import Images, as_float
 from pnc.base.seeds import generator
 from pnc.cloning.local.local_models import LocalModels
 from pnc.cloning.local.similarity import Alignment, similarity
+from pnc.zoo.card import Card
 from pnc.zoo.signature import Signature, sign
 from pnc.zoo.zoo import Zoo
 
@@ -86,28 +87,25 @@ def _signatures(
     sources: Zoo | Mapping[str, Signature], wanted: Sequence[str], samples: Images | None, seed: int
 ) -> dict[str, Signature]:
     """Those of the sources that know all that is ``wanted``, around its pictures alone."""
-    zoo = sources if isinstance(sources, Zoo) else None
-    specs = {name: card.spec for name, card in zoo.models().items()} if zoo else {}
-    if not isinstance(sources, Zoo):
-        specs = {name: each.spec for name, each in sources.items()}
-    know = [name for name, spec in specs.items() if set(wanted) <= set(spec.class_names)]
+    known: Mapping[str, Card | Signature] = sources.models() if isinstance(sources, Zoo) else sources
+    know = {name: each for name, each in known.items() if set(wanted) <= set(each.spec.class_names)}
     if not know:
-        raise bad("sources", expected=f"one that knows {', '.join(wanted)}", found=f"{len(specs)} that do not")
+        raise bad("sources", expected=f"one that knows {', '.join(wanted)}", found=f"{len(known)} that do not")
     if samples is None:
-        found = {name: _signature(sources, name) for name in know}
+        found = {name: _signature(sources, name, each) for name, each in know.items()}
         there = {name: each.of_classes(wanted) for name, each in found.items() if each is not None}
         if not there:
             raise bad("signatures of the sources", expected="at least one (or samples)", found="none")
         return there
-    if zoo is None:
-        raise bad("samples beside signatures", expected="a zoo, whose weights are read", found="signatures alone")
-    return {name: _signed(zoo, name, samples, wanted, seed) for name in know}
-
-
-def _signature(sources: Zoo | Mapping[str, Signature], name: str) -> Signature | None:
     if not isinstance(sources, Zoo):
-        return sources[name]
-    return sources.signature(name) if sources.show(name).signature is not None else None
+        raise bad("samples beside signatures", expected="a zoo, whose weights are read", found="signatures alone")
+    return {name: _signed(sources, name, samples, wanted, seed) for name in know}
+
+
+def _signature(sources: Zoo | Mapping[str, Signature], name: str, known: Card | Signature) -> Signature | None:
+    if isinstance(known, Signature):
+        return known
+    return sources.signature(name) if isinstance(sources, Zoo) and known.signature is not None else None
 
 
 def _signed(zoo: Zoo, name: str, samples: Images, wanted: Sequence[str], seed: int) -> Signature:

@@ -84,8 +84,7 @@ class Zoo:
 
     def package(self, name: str) -> ClonePackage:
         """A clone, whole. Raises PncError for a damaged one (``damage`` says where), and for one that was revoked."""
-        content = self._package_content(name)
-        _check(content, self.entry(name).sha256, f"{self.location}/{_package_path(name)}")
+        content = self._whole_package(name)
         with TemporaryDirectory() as folder:
             path = Path(folder, f"{name}.pnc")
             path.write_bytes(content)
@@ -93,12 +92,14 @@ class Zoo:
 
     def package_file(self, name: str) -> Path:
         """The file of a clone on this machine: the zoo's own, or a copy of it. Raises as ``package``."""
-        self.package(name)
-        return self._place.file(_package_path(name))
+        path = self._place.file(_package_path(name), self._whole_package(name))
+        ClonePackage.load(path)
+        return path
 
     def damage(self, name: str) -> Damage:
         """A clone as it is, and which of its tensors are damaged."""
-        return find_damage(self._package_content(name), self.entry(name).digests)
+        entry, content = self._entry_and_content(name)
+        return find_damage(content, entry.digests)
 
     def add(
         self,
@@ -119,14 +120,17 @@ class Zoo:
         check_name(name, "model")
         if accuracy is not None and not 0 <= accuracy <= 100:
             raise bad(f"accuracy of model '{name}'", expected="per cent, 0…100", found=accuracy)
-        weights = _weights(network, spec)
-        signature = None if samples is None else sign(network, spec, samples, each=each).content()
+        own = fingerprint(network)
+        contents = {BLOBS: _weights(network, spec, own)}
+        if samples is not None:
+            contents[SIGNATURES] = sign(network, spec, samples, each=each).content()
+        named = {folder: _content(content) for folder, content in contents.items()}
         card = Card(
             name=name,
             spec=spec,
-            fingerprint=fingerprint(network),
-            weights=_content(weights),
-            signature=None if signature is None else _content(signature),
+            fingerprint=own,
+            weights=named[BLOBS],
+            signature=named.get(SIGNATURES),
             accuracy=accuracy,
             dataset=dataset,
         )
@@ -136,9 +140,8 @@ class Zoo:
             index = self._index_or_new(name)
             if index.models.get(name) != hashes:
                 _check_free(name, "model", index.models)
-            self._place.write_content(BLOBS, weights)
-            if signature is not None:
-                self._place.write_content(SIGNATURES, signature)
+            for folder, content in contents.items():
+                self._place.write_content(folder, named[folder].sha256, content)
             for file, content in files.items():
                 self._place.write(_model_path(name, file), content)
             self._place.write(_index.PATH, Index({**index.models, name: hashes}, index.packages).content())
@@ -170,9 +173,14 @@ class Zoo:
         no fault. Raises PncError if the zoo cannot be reached or has no index.
         """
         index = self._index()
-        return sorted({*self._faults_of_models(index), *self._faults_of_packages(index), *self._faults_of_contents()})
+        contents = self._listed_contents()
+        faults = [*self._faults_of_models(index, contents), *self._faults_of_packages(index)]
+        for folder, sha256 in contents:
+            faults += self._faults(f"{folder}/sha256-{sha256}", sha256)
+        return sorted({*faults})
 
-    def _faults_of_models(self, index: Index) -> Iterator[str]:
+    def _faults_of_models(self, index: Index, contents: set[tuple[str, str]]) -> Iterator[str]:
+        """Those of small files; what their cards name is added to ``contents``."""
         for name, files in index.models.items():
             for file, expected in files.items():
                 yield from self._faults(_model_path(name, file), expected)
@@ -183,21 +191,19 @@ class Zoo:
             except PncError as error:
                 yield str(error)
                 continue
-            yield from self._faults(f"{BLOBS}/sha256-{card.weights.sha256}", card.weights.sha256)
+            contents.add((BLOBS, card.weights.sha256))
             if card.signature is not None:
-                yield from self._faults(f"{SIGNATURES}/sha256-{card.signature.sha256}", card.signature.sha256)
+                contents.add((SIGNATURES, card.signature.sha256))
 
     def _faults_of_packages(self, index: Index) -> Iterator[str]:
         for name, entry in index.packages.items():
             if self._package(name) is not None:
                 yield from self._faults(_package_path(name), entry.sha256)
 
-    def _faults_of_contents(self) -> Iterator[str]:
-        """Those of content that no model names, where the place can be listed."""
-        for folder in (BLOBS, SIGNATURES):
-            for name in self._place.listed(folder):
-                if name.startswith("sha256-"):
-                    yield from self._faults(f"{folder}/{name}", name.removeprefix("sha256-"))
+    def _listed_contents(self) -> set[tuple[str, str]]:
+        """Folder and SHA-256 of all content, be it named by a model or not, where the place can be listed."""
+        found = [(folder, name) for folder in (BLOBS, SIGNATURES) for name in self._place.listed(folder)]
+        return {(folder, name.removeprefix("sha256-")) for folder, name in found if name.startswith("sha256-")}
 
     def _faults(self, path: str, sha256: str) -> Iterator[str]:
         try:
@@ -240,11 +246,16 @@ class Zoo:
     def _weights(self, card: Card) -> Path:
         return self._place.content(BLOBS, card.weights.sha256)
 
-    def _package_content(self, name: str) -> bytes:
-        self.entry(name)
-        content = self._package(name)
+    def _entry_and_content(self, name: str) -> tuple[PackageEntry, bytes]:
+        """Of a clone that is there, damaged or whole."""
+        entry, content = self.entry(name), self._package(name)
         if content is None:
             raise bad(f"package '{name}' of {self.location}", expected="its file", found="none: it was revoked")
+        return entry, content
+
+    def _whole_package(self, name: str) -> bytes:
+        entry, content = self._entry_and_content(name)
+        _check(content, entry.sha256, f"{self.location}/{_package_path(name)}")
         return content
 
     def _package(self, name: str) -> bytes | None:
@@ -259,13 +270,13 @@ class Zoo:
         return bad(f"{kind} of the zoo {self.location}", expected=names, found=repr(name))
 
 
-def _weights(network: BlockNet, spec: NetworkSpec) -> bytes:
-    """The file of a network, once it has been read back as that very network."""
+def _weights(network: BlockNet, spec: NetworkSpec, own: str) -> bytes:
+    """The file of a network, once it has been read back as that very network, which is called ``own``."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "network")
         save_network(path, network, spec)
         again, _ = load_network(path)
-        if (found := fingerprint(again)) != (own := fingerprint(network)):
+        if (found := fingerprint(again)) != own:
             raise bad("network that was read back", expected=own, found=found)
         return path.read_bytes()
 

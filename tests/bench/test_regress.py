@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from _cells import DEVICE, cell, frame
 from _paths import ROOT
 
+from bench.regress import main
 from bench.report.cells import write_cells
 
 
@@ -32,14 +34,33 @@ def commit(folder: Path) -> None:
     git(folder, "commit", "--quiet", "--message", "Numbers")
 
 
-def regress(folder: Path, *arguments: str, base: str = "HEAD") -> subprocess.CompletedProcess[str]:
+Regress = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def by_process(folder: Path, *arguments: str, base: str = "HEAD") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "error", "-m", "bench.regress", "--base", base, *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def test_the_command_from_commit_to_verdict(repository: Path) -> None:
-    same = regress(repository)
+@pytest.fixture
+def regress(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Regress:
+    """The same within this process, which has pandas already."""
+
+    def run(folder: Path, *arguments: str, base: str = "HEAD") -> subprocess.CompletedProcess[str]:
+        command = ["bench.regress", f"--base={base}", *arguments]
+        with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+            patch.chdir(folder)
+            patch.setattr(sys, "argv", command)
+            main()
+        assert isinstance(ended.value.code, int)
+        return subprocess.CompletedProcess(command, ended.value.code, *capfd.readouterr())
+
+    return run
+
+
+def test_the_command_from_commit_to_verdict(repository: Path, regress: Regress) -> None:
+    same = by_process(repository)
     assert (same.returncode, same.stdout, same.stderr) == (0, "digits, mnist against HEAD: no cell differs.\n", "")
 
     write_cells(repository / "results" / "digits" / "cells.csv", frame(cell(mean=80), cell("leak", 4)))
@@ -68,15 +89,15 @@ def test_the_command_from_commit_to_verdict(repository: Path) -> None:
     ],
 )
 def test_what_cannot_be_compared_is_said_in_one_line(
-    repository: Path, base: str, arguments: tuple[str, ...], words: list[str]
+    repository: Path, regress: Regress, base: str, arguments: tuple[str, ...], words: list[str]
 ) -> None:
-    refused = regress(repository, *arguments, f"--base={base}")
+    refused = regress(repository, *arguments, base=base)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.count("\n") == 1
     assert all(word in refused.stderr for word in words), refused.stderr
 
 
-def test_tables_can_be_compared_alone_as_their_stages_left_them(repository: Path) -> None:
+def test_tables_can_be_compared_alone_as_their_stages_left_them(repository: Path, regress: Regress) -> None:
     path = repository / "artifacts" / "digits" / "cells" / "T1.csv"
     assert (
         "found no artifacts/digits/cells/T1.csv" in regress(repository, "--suite", "digits", "--table", "T1").stderr
@@ -89,7 +110,7 @@ def test_tables_can_be_compared_alone_as_their_stages_left_them(repository: Path
     assert regress(repository, "--suite", "digits").returncode == 0
 
 
-def test_a_damaged_table_is_named_here_and_in_the_base(repository: Path) -> None:
+def test_a_damaged_table_is_named_here_and_in_the_base(repository: Path, regress: Regress) -> None:
     path = repository / "results" / "digits" / "cells.csv"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
@@ -105,7 +126,9 @@ def test_a_damaged_table_is_named_here_and_in_the_base(repository: Path) -> None
     assert regress(repository, base="HEAD~1").returncode == 0
 
 
-def test_outside_a_repository_the_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_repository_the_base_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, regress: Regress
+) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     write_cells(tmp_path / "results" / "digits" / "cells.csv", frame(cell()))
     refused = regress(tmp_path)
@@ -113,7 +136,7 @@ def test_outside_a_repository_the_base_is_refused(tmp_path: Path, monkeypatch: p
     assert "not a git repository" in refused.stderr
 
 
-def test_cells_of_an_older_layout_are_said_to_be_that(repository: Path) -> None:
+def test_cells_of_an_older_layout_are_said_to_be_that(repository: Path, regress: Regress) -> None:
     """Before cells said their task and variant."""
     path = repository / "results" / "digits" / "cells.csv"
     whole = path.read_text()
@@ -135,7 +158,7 @@ T1,PNC (full),digits,lenet5,lenet5,S,strict,avg,97.1,0.3,3,,false,CPU,00
 """
 
 
-def test_other_hardware_is_said_above_the_summary(repository: Path) -> None:
+def test_other_hardware_is_said_above_the_summary(repository: Path, regress: Regress) -> None:
     path = repository / "results" / "digits" / "cells.csv"
     write_cells(path, frame(cell(device="another"), cell("leak", 4, device="another")))
     moved = regress(repository)

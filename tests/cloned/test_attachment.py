@@ -38,7 +38,7 @@ def test_nothing_changes_whatever_is_called(training: bool) -> None:
 def test_the_old_logits_are_the_targets_own_and_come_back_bit_for_bit() -> None:
     target = animals()
     expected = target(X).detach()
-    cloned = attached(target, plugs(target))
+    cloned = attached(target, plugs())
     found = cloned.train()(X)
     assert torch.equal(found[:, :4], expected)
     assert found.shape == (5, 4 + 5)
@@ -48,7 +48,7 @@ def test_the_old_logits_are_the_targets_own_and_come_back_bit_for_bit() -> None:
 
 def test_gradients_reach_the_pictures_and_old_ones_are_the_targets_own() -> None:
     target = animals()
-    cloned = attached(target, plugs(target))
+    cloned = attached(target, plugs())
     gradients = []
     for model in (cloned, target):
         x = X.clone().requires_grad_()
@@ -63,7 +63,7 @@ def test_gradients_reach_the_pictures_and_old_ones_are_the_targets_own() -> None
 
 def test_any_order_gives_the_same_logits_by_name() -> None:
     target = animals()
-    all_plugs = plugs(target)
+    all_plugs = plugs()
     expected = by_name(attached(target, all_plugs))
     for order in permutations(all_plugs):
         model = attached(target, list(order))
@@ -76,7 +76,7 @@ def test_any_order_gives_the_same_logits_by_name() -> None:
 @given(st.permutations([0, 1, 2]), st.permutations([0, 1, 2]))
 def test_any_one_can_be_taken_out_and_the_last_leaves_the_very_target(into: list[int], out: list[int]) -> None:
     target = animals()
-    all_plugs = plugs(target)
+    all_plugs = plugs()
     alone = {index: by_name(attach(target, *plug)) for index, plug in enumerate(all_plugs)}
     model = attached(target, [all_plugs[index] for index in into])
     left = set(into)
@@ -91,7 +91,7 @@ def test_any_one_can_be_taken_out_and_the_last_leaves_the_very_target(into: list
 
 def test_taking_out_one_leaves_the_model_with_both_as_it_was() -> None:
     target = animals()
-    first, second, _ = plugs(target)
+    first, second, _ = plugs()
     both = attached(target, [first, second])
     before = by_name(both)
     one = both.detach(first[1])  # type: ignore[operator]
@@ -101,7 +101,7 @@ def test_taking_out_one_leaves_the_model_with_both_as_it_was() -> None:
 
 def test_masked_and_sliced_clones_answer_alike() -> None:
     target = animals()
-    cloned = attached(target, plugs(target))
+    cloned = attached(target, plugs())
     assert isinstance(cloned, ClonedModel)
     sliced = cloned.sliced(X)
     expected, found = cloned(X), sliced(X)
@@ -145,7 +145,7 @@ def test_no_hook_is_left_even_when_a_block_fails(broken: str, monkeypatch: pytes
 
 def test_nothing_of_the_model_is_trained_or_saved_with_the_original() -> None:
     target = animals()
-    cloned = attach(target, *plugs(target)[0])
+    cloned = attach(target, *plugs()[0])
     assert not any(parameter.requires_grad for parameter in cloned.parameters())
     assert not {id(p) for p in cloned.parameters()} & {id(p) for p in target.parameters()}
     assert target not in list(cloned.modules())
@@ -168,7 +168,7 @@ def test_a_copy_can_be_trained_without_touching_the_original() -> None:
 
 def test_what_is_taken_out_is_let_go() -> None:
     target = animals()
-    cloned = attach(target, *plugs(target)[0])
+    cloned = attach(target, *plugs()[0])
     model, tail = weakref.ref(cloned), weakref.ref(cloned.clones[0])
     assert cloned.detach() is target
     del cloned
@@ -214,7 +214,7 @@ def test_classes_that_are_there_already_are_refused() -> None:
 
 def test_only_what_is_attached_can_be_taken_out() -> None:
     target = animals()
-    first, second, _ = plugs(target)
+    first, second, _ = plugs()
     cloned = attach(target, *first)
     with pytest.raises(PncError, match=r"package to detach: expected one of \[\('owl', 'kiwi'\)\], found another"):
         cloned.detach(second[1])

@@ -2,46 +2,24 @@
 
 import contextlib
 import copy
-import hashlib
 import io
 import pickle
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import pytest
 import torch
-from _tiny import (
-    OWLS,
-    built,
-    package_for,
-    pictures,
-    quick,
-    same_bits,
-    samples,
-    source_and_target,
-    state,
-    tiny_network,
-)
+from _tiny import OWLS, built, package_for, quick, samples, source_and_target, state
+from cloned._originals import Action, X, cloned, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, fx, nn
 from torch.nn.utils import parametrize, prune
 
 import pnc
-from pnc.arch import fingerprint
 from pnc.arch.twin import may_write
 from pnc.base.errors import PncError
 from pnc.cloned.model import ClonedModel, attach
-
-X = pictures(4)
-Action = Callable[[ClonedModel], Any]
-
-
-def cloned() -> ClonedModel:
-    source, target = source_and_target()
-    return attach(target.train(), source, package_for(source, target, 1))
 
 
 @torch.no_grad()
@@ -68,12 +46,6 @@ def inits(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight)
     if isinstance(module, nn.BatchNorm2d):
         module.reset_parameters()
-
-
-def trained(model: nn.Module, optimiser: type[torch.optim.Optimizer] = torch.optim.SGD, **own: Any) -> None:
-    steps = optimiser(model.requires_grad_(True).train().parameters(), lr=0.1, **own)
-    model(X).square().mean().backward()
-    steps.step()
 
 
 # One entry for every public method of nn.Module: a new release's new method has to be added.
@@ -327,148 +299,3 @@ def test_what_is_built_from_packages_refuses_a_model_that_was_trained() -> None:
     with pytest.raises(PncError, match=f"^model to attach another package to: {line}"):
         attach(model, source, package_for(source, target, 2, (4,), ("crow",), seed=2))
     assert model.detach() is target
-
-
-# The other way round: the owner changes an original.
-
-
-def moved_on(network: nn.Module) -> None:
-    network(X)  # in train mode: batch statistics move
-
-
-CHANGES: dict[str, Action] = {
-    "trained": lambda n: trained(n.train(), torch.optim.SGD),
-    "another state": lambda n: n.load_state_dict({k: v + 1 for k, v in n.state_dict().items()}),
-    "another type": lambda n: n.double(),
-    "batch statistics": lambda n: moved_on(n.train()),
-    "another layer": lambda n: setattr(n, "head", nn.Linear(n.head.in_features, n.head.out_features)),
-    "a weight replaced": lambda n: setattr(n.head, "weight", nn.Parameter(n.head.weight * 2)),
-    "data replaced": lambda n: setattr(n.head.weight, "data", n.head.weight.data * 2),
-    "pruned": lambda n: prune.l1_unstructured(n.head, "weight", 0.5),
-    "under inference mode": torch.inference_mode()(lambda n: n.head.weight.mul_(2)),
-}
-HIDDEN: dict[str, Action] = {
-    "through .data": lambda n: n.head.weight.data.mul_(2),
-    "through NumPy": lambda n: n.head.weight.detach().numpy().__imul__(2),
-}
-
-
-@pytest.mark.parametrize("role", ["source", "target"])
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_clone_whose_original_was_changed_says_so_in_one_line(change: Action, role: str) -> None:
-    model = cloned()
-    copied = copy.deepcopy(model)
-    expected = copied(X)
-    original = model.original if role == "target" else model._attached[0].source
-    change(original)  # type: ignore[arg-type]
-    line = f"^{role} network, which its owner changed after it was attached: SHA-256: expected [0-9a-f]{{64}} "
-    for use in (lambda: model(X), model.parameters().__next__, lambda: copy.deepcopy(model), lambda: model.sliced(X)):
-        with pytest.raises(PncError, match=line) as caught:
-            use()
-        assert "\n" not in str(caught.value)
-    assert torch.equal(copied(X), expected)
-
-
-@pytest.mark.parametrize("change", (CHANGES | HIDDEN).values(), ids=CHANGES | HIDDEN)
-def test_detaching_and_saving_look_at_the_hash(change: Action) -> None:
-    model = cloned()
-    target = model.original
-    change(target)  # type: ignore[arg-type]
-    with pytest.warns(pnc.PncWarning, match=f"^target network, .*, found {fingerprint(target)}$") as caught:
-        assert model.detach() is target
-    assert caught[0].filename == __file__
-    for use in (lambda: pickle.dumps(model), lambda: model.state_dict(), lambda: attach(model, target, package())):
-        with pytest.raises(PncError, match=r"^(target network|type of the (target|source))"):
-            use()
-
-
-def package() -> pnc.ClonePackage:
-    source, target = source_and_target()
-    return package_for(source, target, 2, (0,), ("emu",), seed=1)
-
-
-def test_an_owner_who_changes_no_number_is_not_bothered() -> None:
-    model = cloned()
-    expected, target = model(X), model.original
-    target.load_state_dict(copy.deepcopy(target.state_dict()))
-    target.share_memory()
-    target.eval().requires_grad_(False)
-    for parameter in target.parameters():
-        parameter.data = parameter.data.clone()
-    assert torch.equal(model(X), expected)
-    assert model.detach() is target
-
-
-def test_an_original_that_was_moved_is_named() -> None:
-    model = cloned()
-    model.original.to("meta")
-    with pytest.raises(
-        PncError, match=r"after it was attached: device: expected cpu \(or attach again\), found meta$"
-    ):
-        model(X)
-
-
-# Naming what to take out, and what to plug in.
-
-
-def test_a_package_is_taken_out_by_any_of_its_names(tmp_path: Path) -> None:
-    model = cloned()
-    own = model.packages[0]
-    own.save(tmp_path / "owl.pnc")
-    file = tmp_path / "owl.pnc"
-    for name in (
-        own,
-        pnc.ClonePackage.load(file),
-        file,
-        "owl",
-        "kiwi",
-        hashlib.sha256(file.read_bytes()).hexdigest(),
-    ):
-        assert model.detach(name) is model.original
-    with pytest.raises(PncError, match=r"package to detach: expected one of \[\('owl', 'kiwi'\)\], found 'emu'$"):
-        model.detach("emu")
-
-
-def test_a_package_is_attached_from_its_file(tmp_path: Path) -> None:
-    source, target = source_and_target()
-    made = package_for(source, target, 1)
-    made.save(tmp_path / "owl.pnc")
-    expected = attach(target, source, made)(X)
-    for path in (tmp_path / "owl.pnc", str(tmp_path / "owl.pnc")):
-        assert torch.equal(attach(target, source, path)(X), expected)
-    with pytest.raises(PncError, match="package: expected a ClonePackage or the path of one, found int"):
-        attach(target, source, 3)  # type: ignore[arg-type]
-
-
-def test_a_swapped_pair_is_named_and_a_class_that_is_there_already_comes_first() -> None:
-    source, target = source_and_target()
-    made = package_for(source, target, 1)
-    with pytest.raises(PncError, match=r"^target network's SHA-256: .* \(are target and source swapped\?\)$"):
-        attach(source, target, made)
-    other = tiny_network("other", 4)
-    other.class_names = ("owl", "b", "c", "d")
-    with pytest.raises(PncError, match=r"^classes to attach: expected names .*, found \['owl'\]$"):
-        attach(other, source, made)
-
-
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-def test_a_clone_attached_without_gradients_has_them_afterwards(mode: Any) -> None:
-    with mode():
-        source, target = source_and_target()
-        model = attach(target, source, package_for(source, target, 1))
-        model(X)
-    x = X.clone().requires_grad_()
-    model(x)[:, 4:].sum().backward()
-    assert x.grad is not None and x.grad.any()
-    trained(copy.deepcopy(model))
-
-
-def test_parallel_and_compiled_networks_are_attached_as_what_is_inside(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, target = source_and_target()
-    made = package_for(source, target, 1)
-    expected = attach(target, source, made)(X)
-    for wrap in (nn.DataParallel, lambda network: torch.compile(network, backend="eager")):
-        outer = wrap(target)
-        model = attach(outer, wrap(source), made)
-        assert torch.equal(model(X), expected) and model.detach() is outer
-        assert same_bits(target, source_and_target()[1])

@@ -18,7 +18,7 @@ SAMPLES = {name: pictures(12, seed=seed) for seed, name in enumerate(("lynx", "a
 @pytest.mark.parametrize("joint", [False, True])
 def test_the_matrix_counts_whose_logit_is_the_highest(joint: bool) -> None:
     target = animals()
-    chosen = plugs(target)[:2]
+    chosen = plugs()[:2]
     found = interference(target, chosen, SAMPLES, joint=joint)
     assert found.classes == ("animal 2", "kiwi", "lynx") and found.owners == (0, 1, 2)
     assert found.takers == ("target", "owl, kiwi", "lynx")
@@ -37,7 +37,7 @@ def test_the_matrix_counts_whose_logit_is_the_highest(joint: bool) -> None:
 
 def test_no_order_changes_what_is_taken() -> None:
     target = animals()
-    chosen = plugs(target)
+    chosen = plugs()
     one, other = (interference(target, order, SAMPLES, joint=True) for order in (chosen, chosen[::-1]))
     for name in SAMPLES:
         first, second = (
@@ -49,12 +49,12 @@ def test_no_order_changes_what_is_taken() -> None:
 
 def worst(samples: dict[str, Tensor]) -> float:
     target = animals()
-    return float(interference(target, plugs(target)[:2], samples).taken.max())
+    return float(interference(target, plugs()[:2], samples).taken.max())
 
 
 def test_past_the_limit_attaching_is_refused_or_warned_about() -> None:
     target = animals()
-    first, second, _ = plugs(target)
+    first, second, _ = plugs()
     model, most = attach(target, *first), worst(SAMPLES)
     assert most > 0.05
     assert attach(model, *second, limit=Limit(SAMPLES, most)).packages == (first[1], second[1])
@@ -70,13 +70,13 @@ def test_past_the_limit_attaching_is_refused_or_warned_about() -> None:
 def test_bytes_and_floats_are_the_same_pictures() -> None:
     pixels = {name: (255 * each).round().to(torch.uint8) for name, each in SAMPLES.items()}
     target = animals()
-    found = [interference(target, plugs(target), each) for each in (pixels, {k: v / 255 for k, v in pixels.items()})]
+    found = [interference(target, plugs(), each) for each in (pixels, {k: v / 255 for k, v in pixels.items()})]
     assert torch.equal(found[0].shares, found[1].shares)
 
 
 def test_samples_that_say_nothing_are_refused_in_one_line() -> None:
     target = animals()
-    chosen = plugs(target)[:1]
+    chosen = plugs()[:1]
     for samples, line in (
         ({"lynx": pictures(2)}, "classes of the samples: expected some of animal 0, .*, kiwi, found lynx"),
         ({}, "samples: expected pictures of at least one class, found none"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from _plugs import Plug, X, animals, birds, by_name, equal, plugs
+from _plugs import Plug, X, animals, birds, by_name, equal, packages, plugs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -22,11 +22,11 @@ orders = st.permutations([0, 1, 2])
 LEVELS = st.lists(st.floats(-1e3, 1e3, width=32), min_size=3, max_size=3)
 
 
-def at_levels(target: BlockNet, levels: list[float]) -> list[Plug]:
+def at_levels(levels: list[float]) -> list[Plug]:
     """The three packages with gaps around ``levels``."""
     return [
         (source, replace(package, quantiles={"gap": torch.linspace(-5, 5, GAPS) + level}))
-        for (source, package), level in zip(plugs(target), levels, strict=True)
+        for (source, package), level in zip(plugs(), levels, strict=True)
     ]
 
 
@@ -47,7 +47,7 @@ def offsets(model: ClonedModel) -> dict[str, Tensor]:
 @given(LEVELS, orders)
 def test_the_order_of_attaching_changes_no_bit_of_the_joint_logits(levels: list[float], order: list[int]) -> None:
     target = animals()
-    chosen = at_levels(target, levels)
+    chosen = at_levels(levels)
     expected = by_name(jointly(target, chosen))
     assert equal(by_name(jointly(target, [chosen[index] for index in order])), expected)
     assert equal({name: expected[name] for name in by_name(target)}, by_name(target))
@@ -56,13 +56,13 @@ def test_the_order_of_attaching_changes_no_bit_of_the_joint_logits(levels: list[
 @settings(max_examples=100)
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=6), st.randoms(use_true_random=False))
 def test_offsets_follow_their_packages_meet_at_one_level_and_sum_to_0(levels: list[float], draw: object) -> None:
-    package = plugs(animals())[0][1]
-    packages = [replace(package, quantiles={"gap": torch.linspace(-5, 5, GAPS) + level}) for level in levels]
-    found = joint_offsets(packages)
-    medians = [float(each.quantiles["gap"].double().quantile(0.5)) for each in packages]
+    package, *_ = packages()
+    several = [replace(package, quantiles={"gap": torch.linspace(-5, 5, GAPS) + level}) for level in levels]
+    found = joint_offsets(several)
+    medians = [float(each.quantiles["gap"].double().quantile(0.5)) for each in several]
     turned = list(range(len(levels)))
     draw.shuffle(turned)  # type: ignore[attr-defined]
-    assert joint_offsets([packages[index] for index in turned]) == [found[index] for index in turned]
+    assert joint_offsets([several[index] for index in turned]) == [found[index] for index in turned]
     reached = [median + offset for median, offset in zip(medians, found, strict=True)]
     assert reached == pytest.approx([sum(medians) / len(medians)] * len(medians), abs=1e-6)
     assert sum(found) == pytest.approx(0, abs=1e-6)
@@ -71,7 +71,7 @@ def test_offsets_follow_their_packages_meet_at_one_level_and_sum_to_0(levels: li
 
 def test_one_package_has_the_same_bits_as_without() -> None:
     target = animals()
-    for source, package in plugs(target):
+    for source, package in plugs():
         rows = {**package.rows, "bias": torch.full_like(package.rows["bias"], -0.0)}
         for each in (package, replace(package, rows=rows)):
             alone, joint = attach(target, source, each), attach(target, source, each, joint=True)
@@ -86,7 +86,7 @@ def test_taking_out_in_any_order_gives_back_the_earlier_bits(
     levels: list[float], into: list[int], out: list[int]
 ) -> None:
     target = animals()
-    chosen = at_levels(target, levels)
+    chosen = at_levels(levels)
     model: object = jointly(target, [chosen[index] for index in into])
     left = list(into)
     for index in out:
@@ -100,7 +100,7 @@ def test_taking_out_in_any_order_gives_back_the_earlier_bits(
 
 def test_every_new_logit_of_a_package_moves_alike_and_no_other_does() -> None:
     target = animals()
-    model = jointly(target, at_levels(target, [2.0, -4.0, 5.0]))
+    model = jointly(target, at_levels([2.0, -4.0, 5.0]))
     moved = offsets(model)
     for names, expected in ((target.class_names, 0.0), (("owl", "kiwi"), -1.0), (("lynx",), 5.0), (("crow",), -4.0)):
         for name in names or ():
@@ -109,7 +109,7 @@ def test_every_new_logit_of_a_package_moves_alike_and_no_other_does() -> None:
 
 def test_joint_or_not_can_be_changed_and_is_kept_by_what_is_made_of_the_model() -> None:
     target = animals()
-    chosen = at_levels(target, [1.0, 2.0, 3.0])
+    chosen = at_levels([1.0, 2.0, 3.0])
     both = jointly(target, chosen[:2])
     assert both.sliced(X).joint and attach(both, *chosen[2]).joint
     torch.testing.assert_close(both.sliced(X)(X), both(X), atol=1e-4, rtol=1e-4)
@@ -123,7 +123,7 @@ def test_joint_or_not_can_be_changed_and_is_kept_by_what_is_made_of_the_model() 
 
 def test_a_clone_shipped_alone_carries_its_quantiles_and_no_offset(tmp_path: Path) -> None:
     target = animals()
-    chosen = at_levels(target, [1.0, 2.0, 3.0])
+    chosen = at_levels([1.0, 2.0, 3.0])
     both = jointly(target, chosen[:2])
     for index in (0, 1):
         both.export_module(tmp_path / f"{index}.safetensors", both.packages[index])
@@ -136,7 +136,7 @@ def test_a_clone_shipped_alone_carries_its_quantiles_and_no_offset(tmp_path: Pat
 
 def test_what_cannot_be_calibrated_jointly_is_refused_in_one_line_and_nothing_changes() -> None:
     target = animals()
-    first, second, _ = plugs(target)
+    first, second, _ = plugs()
     earlier: ClonePackage = replace(second[1], quantiles={})
     model = attach(target, *first, joint=True)
     before = by_name(model)

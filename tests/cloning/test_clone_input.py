@@ -1,57 +1,19 @@
 """What ``pnc.clone`` takes for samples, and how it refuses what it cannot work with: one line, before any work."""
 
 import copy
-import functools
-import json
-import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from _tiny import OWLS, built, images, quick, samples, source_and_target, state
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
 
 import pnc
 from pnc.base.errors import PncError
-from pnc.base.files import write_json
 from pnc.base.images import Images, as_float
-from pnc.cloning._request import read_settings
 from pnc.cloning.local.neighbourhood import Neighbourhood
-from pnc.cloning.settings import CloneSettings
-
-
-@pytest.mark.parametrize("form", ["images", "loader", "floats", "one batch"])
-def test_samples_may_come_in_any_form(form: str) -> None:
-    given = samples()
-    pixels, labels = given.pixels, given.labels
-    forms: dict[str, Any] = {
-        "images": given,
-        "loader": DataLoader(TensorDataset(as_float(pixels), labels), batch_size=5),
-        "floats": [(as_float(pixels).double(), labels.int())],
-        "one batch": [[pixels, labels]],
-    }
-    source, target = source_and_target()
-    learn = functools.partial(pnc.clone, source, target, classes=OWLS, settings=quick(), positions=[2])
-    assert learn(samples=forms[form])._serialise() == learn(samples=given)._serialise()
-
-
-def test_a_rehearsal_uses_its_samples() -> None:
-    source, target = source_and_target()
-    learn = functools.partial(pnc.clone, source, target, samples(), OWLS, positions=[2])
-    old = images(4, 5, "animal", seed=5)
-    strict, rehearsed = learn(settings=quick()), learn(settings=quick(regime="rehearsal"), rehearsal=old)
-    other = learn(settings=quick(regime="rehearsal"), rehearsal=images(4, 5, "animal", seed=6))
-    assert not torch.equal(strict.rows["weight"], rehearsed.rows["weight"])
-    assert not torch.equal(other.rows["weight"], rehearsed.rows["weight"])
-    assert rehearsed.info.provenance["regime"] == "rehearsal"
-
 
 FLOATS = as_float(samples().pixels)
 LABELS = samples().labels
@@ -292,168 +254,3 @@ def test_bad_input_gets_one_line_before_any_work(
         pnc.clone(**{**given, **changes})
     assert str(caught.value).startswith(line) and "\n" not in str(caught.value)
     assert (state(source), state(target)) == before
-
-
-def make(**changes: Any) -> pnc.ClonePackage:
-    source, target = source_and_target()
-    given = {"source": source, "target": target, "samples": samples(), "classes": OWLS, "settings": quick()}
-    return pnc.clone(**{**given, "positions": [2], **changes})
-
-
-def test_classes_and_settings_may_come_in_any_form(tmp_path: Path) -> None:
-    expected = make()
-    plain = asdict(quick())
-    write_json(tmp_path / "own.json", plain)
-    for changes in (
-        {"classes": {np.int64(3): "owl", np.int64(1): "kiwi"}},
-        {"classes": MappingProxyType({torch.tensor(3): "owl", torch.tensor(1): "kiwi"})},
-        {"settings": plain},
-        {"settings": tmp_path / "own.json"},
-        {"settings": str(tmp_path / "own.json")},
-        {"samples": [(FLOATS, LABELS.double())]},
-    ):
-        found = make(**changes)
-        assert found._serialise() == expected._serialise()
-        assert all(type(output) is int for output in found.info.classes)
-    for classes in ([3, 1], ("source 3", "source 1"), np.array([3, 1]), ["source 3", 1]):
-        found = make(classes=classes)
-        assert (found.info.classes, found.info.names) == ((3, 1), ("source 3", "source 1"))
-    assert make(classes="source 1", samples=samples({1: ""})).info.classes == (1,)
-
-
-def test_samples_of_old_classes_choose_the_regime_where_the_settings_do_not() -> None:
-    old = images(4, 5, "animal", seed=5)
-    expected = make(settings=quick(regime="rehearsal"), rehearsal=old)._serialise()
-    unsaid = {key: value for key, value in asdict(quick()).items() if key != "regime"}
-    for own in (quick(), replace(quick()), copy.deepcopy(quick()), unsaid):
-        assert make(settings=own, rehearsal=old)._serialise() == expected
-    assert quick().regime == "strict" and json.dumps(asdict(quick())["regime"]) == '"strict"'
-
-
-def test_what_a_mapping_leaves_out_is_as_usual_at_any_depth() -> None:
-    own = CloneSettings()
-    found = read_settings({"schedule": {"epochs": 1}, "keep": 0.5}, rehearsal=False)
-    assert found == replace(own, schedule=replace(own.schedule, epochs=1), keep=0.5)
-    assert read_settings(None, rehearsal=True) == replace(own, regime="rehearsal")
-
-
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-def test_a_clone_is_learned_whatever_the_gradients_are_set_to(mode: Any) -> None:
-    expected = make()._serialise()
-    with mode():
-        assert make()._serialise() == expected
-        inside = dict(zip(("source", "target"), source_and_target(), strict=True), samples=samples())
-    assert make(**inside)._serialise() == expected
-
-
-def test_parallel_and_compiled_networks_are_cloned_as_what_is_inside() -> None:
-    source, target = source_and_target()
-    compiled = torch.compile(target, backend="eager")
-    assert make(source=nn.DataParallel(source), target=compiled)._serialise() == make()._serialise()
-
-
-def test_a_target_with_clones_is_cloned_for_like_the_target_itself() -> None:
-    source, target = source_and_target()
-    cloned = pnc.attach(target, source, make())
-    found = make(target=cloned, classes={4: "emu"}, samples=samples({4: "emu"}))
-    assert pnc.attach(cloned, source, found).classes[4:] == ("owl", "kiwi", "emu")
-    with pytest.raises(PncError, match=r"^classes to clone \(T_s\): expected names .*, found \['kiwi', 'owl'\]$"):
-        make(target=cloned)
-
-
-def test_a_source_that_never_gives_the_labels_is_reported_with_its_accuracy() -> None:
-    source, target = source_and_target()
-    source.head.weight.data.zero_()
-    source.head.bias.data.copy_(torch.tensor([0, 1, 0, 0, 0]))
-    with pytest.warns(
-        pnc.PncWarning, match=r"the source never answers owl on their own pictures; .* 50.0 % "
-    ) as seen:
-        found = make(source=source, target=target)
-    assert found.info.provenance["source_accuracy"] == 50
-    assert len([one for one in seen if "never answers" in str(one.message)]) == 1
-    source.head.bias.data.copy_(torch.tensor([1, 0, 0, 0, 0]))
-    with pytest.warns(
-        pnc.PncWarning, match=r"never answers owl, kiwi on .* 0.0 % \(are the labels the source's, and"
-    ):
-        assert make(source=source).info.provenance["source_accuracy"] == 0
-
-
-class Raw(nn.Module):
-    """Filters that are no layer's, and a scale for each channel."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.filters, self.scale = nn.Parameter(torch.ones(9, 9, 1, 1)), nn.Parameter(torch.ones(9, 1, 1))
-
-    def forward(self, h: Tensor) -> Tensor:
-        return nn.functional.conv2d(h, self.filters) * self.scale
-
-
-def test_filters_that_no_mask_reaches_are_reported() -> None:
-    source, target = source_and_target()
-    shared = nn.Conv2d(9, 9, 1)
-    source.blocks[1] = nn.Sequential(source.blocks[1], nn.ConvTranspose2d(9, 9, 1), Raw(), shared, nn.ReLU(), shared)
-    line = (
-        "the source's blocks: M cannot choose among all filters, it keeps ConvTranspose2d at '1.1', Raw at '1.2', "
-        "Conv2d at '1.5', a second time whole"
-    )
-    with pytest.warns(pnc.PncWarning) as seen:
-        make(source=source, target=target, positions=[1])
-    assert line in [str(each.message) for each in seen]
-    with pytest.warns(pnc.PncWarning) as seen:  # not in the part that is cloned
-        source.head.bias.data.copy_(torch.tensor([9, 0, 0, 0, 0]))
-        make(source=source, target=target, positions=[2])
-    assert not any("cannot choose" in str(each.message) for each in seen)
-
-
-@pytest.mark.parametrize(("terminal", "progress", "shown"), [(True, None, 1), (False, None, 0), (True, False, 0)])
-def test_progress_is_shown_on_a_terminal(
-    terminal: bool, progress: bool | None, shown: bool, capsys: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    make(progress=progress)
-    assert ("localise" in capsys.readouterr().err) == shown
-
-
-def test_what_clone_accepts_attach_accepts_too() -> None:
-    """A target without names calls its classes by numbers: a clone of that name is refused before the work."""
-    source, target = source_and_target()
-    target.class_names = None
-    with pytest.raises(PncError, match=r"classes to clone \(T_s\): expected names .*, found \['2'\]"):
-        pnc.clone(source, target, samples(), {3: "owl", 1: "2"})
-
-
-def test_a_clone_that_was_cut_off_goes_on_and_ends_with_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cut_off(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    expected = make(positions=[2, 1])
-    with monkeypatch.context() as patched:
-        patched.setattr("pnc.cloning.localize_insert.calibrate", cut_off)
-        with pytest.raises(KeyboardInterrupt):
-            make(positions=[2, 1], checkpoints=tmp_path / "unfinished")
-    assert {path.stem.partition("-")[2] for path in (tmp_path / "unfinished").iterdir()} >= {"R2-localise"}
-    found = make(positions=[2, 1], checkpoints=tmp_path / "unfinished")
-    assert found._serialise() == expected._serialise()
-    assert not list((tmp_path / "unfinished").iterdir())
-
-
-def test_work_on_other_input_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr("pnc.cloning.localize_insert.calibrate", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            make(checkpoints=tmp_path)
-    left = set(tmp_path.iterdir())
-    assert left and make(seed=1, checkpoints=tmp_path)._serialise() == make(seed=1)._serialise()
-    assert set(tmp_path.iterdir()) == left
-
-
-def test_a_package_says_how_every_position_went() -> None:
-    package = make(positions=[2, 1])
-    searched = package.info.provenance["searched"]
-    assert set(searched) == {"2", "1"}
-    chosen = searched[str(package.info.position)]
-    assert chosen["loss"] == min(how["loss"] for how in searched.values())
-    assert chosen == {key: package.info.provenance[key] for key in ("loss", "accuracy", "delta", "leak")}

@@ -16,7 +16,7 @@ import pnc
 import pnc.cloning.localize_insert
 from pnc.base.images import Images
 from pnc.commands import main
-from pnc.commands.clone import parse_settings
+from pnc.commands._learning import parse_settings
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def by_hand() -> pnc.ClonedModel:
 
 
 def test_from_clone_to_detach(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = {path.name: digest(path.read_bytes()) for path in files.glob("*.safetensors")}
+    before = {path.name: digest(path) for path in files.glob("*.safetensors")}
     assert "owl (output 2), brown kiwi (output 1)" in run(capsys, "inspect", "owls.pnc")
     assert "owl, brown kiwi (owls.pnc, R = " in run(capsys, *ATTACH, "owls.pnc")
     told = run(capsys, "evaluate", "zoo.json", "animals", "birds")
@@ -67,7 +67,7 @@ def test_from_clone_to_detach(files: Path, capsys: pytest.CaptureFixture[str]) -
     assert run(capsys, "evaluate", "zoo.safetensors", "animals", "birds") == told
     assert "then nothing" in run(capsys, "detach", "zoo.json", "owl")
     assert read_model(Path("zoo.json")).running(pictures(2)).shape == (2, 2)
-    assert {path.name: digest(path.read_bytes()) for path in files.glob("[ab]*.safetensors")} == before
+    assert {path.name: digest(path) for path in files.glob("[ab]*.safetensors")} == before
 
 
 def test_the_attached_model_is_pnc_attachs(zoo: Path) -> None:
@@ -142,7 +142,7 @@ def test_what_does_not_fit_is_one_line(case: str, zoo: Path, capsys: pytest.Capt
 def test_one_package_is_taken_out_and_the_other_stays(
     how: str, zoo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    which = {"name": "brown kiwi", "hash": digest(Path("owls.pnc").read_bytes()), "path": "owls.pnc"}[how]
+    which = {"name": "brown kiwi", "hash": digest(Path("owls.pnc")), "path": "owls.pnc"}[how]
     before = zoo.read_bytes()
     assert run(capsys, "detach", "zoo.json", which, "--out", "left.json").endswith("then raven\n")
     assert zoo.read_bytes() == before
@@ -163,7 +163,7 @@ def test_all_are_taken_out_and_there_is_nothing_more_to_take_out_or_export(
 @pytest.mark.parametrize("name", ["zoo.pt2", "zoo.safetensors"])
 def test_an_export_answers_as_the_model_does(name: str, zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = run(capsys, "export", "zoo.json", name)
-    assert f"SHA-256 {digest(Path(name).read_bytes())}" in out
+    assert f"SHA-256 {digest(Path(name))}" in out
     assert "pictures [N, 3, 8, 8] in [0, 1] → logits [N, 5]" in out
     read = pnc.load_exported(name) if name.endswith("safetensors") else torch.export.load(name).module()
     assert torch.allclose(read(pictures(4)), by_hand()(pictures(4)), atol=1e-4)
@@ -208,7 +208,7 @@ def test_inspect_says_how_every_position_did(files: Path, capsys: pytest.Capture
     for R, each in package.info.provenance["searched"].items():
         chosen = f"{R} *" if int(R) == package.info.position else R
         assert f"  {chosen}" in out and f"{each['loss']:.4f}" in out and f"{each['delta']:+.3f}" in out
-    for fact in (digest(Path("owls.pnc").read_bytes()), package.info.source, package.info.target):
+    for fact in (digest(Path("owls.pnc")), package.info.source, package.info.target):
         assert fact in out
     kept = sum(int(mask.sum()) for mask in package.masks.values())
     assert out.split("  all")[1].split()[0] == str(kept)

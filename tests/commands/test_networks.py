@@ -13,7 +13,7 @@ from torch import nn
 import pnc
 from pnc.arch import fingerprint
 from pnc.base.errors import PncError
-from pnc.commands._networks import Reference, picture_channels, picture_size, read_network
+from pnc.commands._networks import Reference, picture_kind, read_network
 
 TORCHVISION, TIMM = "shufflenet_v2_x0_5", "lcnet_050"
 
@@ -109,9 +109,8 @@ def test_building_a_network_draws_nothing_from_the_global_generator(shuffle: Pat
 def test_a_picture_size_is_that_of_the_network_that_takes_no_other(shuffle: Path, tmp_path: Path) -> None:
     own = read_network(str(make_files(tmp_path) / "animals.safetensors"))
     wrapped = read_network(f"torchvision:{TORCHVISION}@{shuffle},size=32")
-    assert [picture_size(each, None) for each in ([own, wrapped], [wrapped], [own])] == [8, 32, 8]
-    assert picture_size([own, wrapped], 16) == 16
-    assert picture_channels([wrapped]) == picture_channels([own]) == 3
+    assert [picture_kind(each, None) for each in ([own, wrapped], [wrapped], [own])] == [(8, 3), (32, 3), (8, 3)]
+    assert picture_kind([own, wrapped], 16) == (16, 3)
 
 
 WRONG = {

@@ -28,6 +28,7 @@ NOT_RUN = {
         'pnc.Zoo("zoo")',
         "pnc.find_damage",
     ],  # tests/zoo/test_docs.py runs the first
+    "docs/timm.md": ["timm.create_model", "onnxruntime"],  # tests/docs/test_timm.py runs both
     "docs/howto.md": ["animals.cuda()"],  # needs a graphics card
     "docs/networks.md": ["pretrained=True"],  # downloads weights
 }

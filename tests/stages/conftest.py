@@ -1,5 +1,7 @@
 """One run of every kind of stage, which the tests look at or start from a copy of."""
 
+import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -8,12 +10,22 @@ from _graph import Graph, opened, read
 from _paths import ROOT
 from _project import Project
 from _run import Finished, finish
+from filelock import FileLock
+
+from pnc.base.files import write_bytes
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """Not to be changed."""
-    return finish(tmp_path_factory.mktemp("finished") / "project")
+    """Not to be changed. The processes that share out the tests share it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    kept = folder / "finished.pickle"
+    with FileLock(folder / "finished.lock"):
+        if not kept.is_file():
+            write_bytes(kept, pickle.dumps(finish(tmp_path_factory.mktemp("finished") / "project")))
+    return pickle.loads(kept.read_bytes())
 
 
 @pytest.fixture

@@ -18,7 +18,10 @@ from _graph import Graph, Stage, upstream
 from _paths import ROOT
 
 from bench.suites import copies
+from bench.work.suite import SequenceEntry, spelled_out
+from pnc.incremental import LEARNERS
 from pnc.methods import METHODS
+from stages.incremental import IncrementEntry
 
 FILES = {"digits": Path("params.yaml")} | {
     path.parent.name: path.relative_to(ROOT) for path in sorted(ROOT.glob("suites/*/params.yaml"))
@@ -45,7 +48,7 @@ def of(graph: Graph, suite: str, *kinds: str) -> list[Stage]:
 
 def test_the_graph_is_short_and_so_are_its_stages(graph: Graph) -> None:
     assert len(GRAPH.splitlines()) <= 250
-    assert max(len(stage.needs) for stage in graph.values()) <= 11
+    assert max(len(stage.needs) for stage in graph.values()) <= 13
 
 
 def test_every_suite_has_the_same_graph(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +129,12 @@ def items(params: dict[str, Any]) -> Iterator[Item]:
         for name in ("baselines", "rivals", "pair_baselines"):
             for item in meetings(grids[name], "method", *pair):
                 yield "baseline", *item, seeds
+        for item in meetings(grids["kept"], "source", "target"):
+            yield "costs", *item, seeds
         for item in product(params["sequences"], grids["steps"]["regime"]):
             yield "sequence", *item, seeds
+        for item in meetings(params["incremental"], "learner", "target", "increment"):
+            yield "incremental", *item, seeds
 
 
 @every_suite
@@ -149,8 +156,28 @@ def test_every_name_in_a_grid_is_known(suite: str) -> None:
         for key in grid.keys() & known.keys():
             assert set(grid[key]) <= set(known[key]), (grid, key)
     assert set(values["sources"]) <= set(values["networks"])
-    for group in values["methods"].values():
-        assert {(entry or {}).get("function", name) for name, entry in group.items()} <= set(METHODS.names())
+    for section, registry in (("methods", METHODS), ("learners", LEARNERS)):
+        for group in values[section].values():
+            assert {(entry or {}).get("function", name) for name, entry in group.items()} <= set(registry.names())
+    asked = values["incremental"]
+    assert set(asked["learner"]) <= set(values["learners"]) and set(asked["target"]) <= set(values["networks"])
+    assert set(asked["increment"]) <= set(values["increments"])
+
+
+@every_suite
+def test_an_increment_has_the_classes_of_the_sequence_of_its_name_step_by_step(suite: str) -> None:
+    """So that a table may show learners and clones in one row each."""
+    values = SUITES[suite]
+    for name in values["increments"].keys() & values["sequences"].keys():
+        increment = IncrementEntry(**values["increments"][name])
+        sequence = SequenceEntry(**values["sequences"][name])
+        steps, shares = [], set()
+        for source, task in sequence.parts:
+            own = spelled_out(values["networks"][source]["classes"])
+            steps.append(tuple(own[output] for output in spelled_out(values["tasks"][task]["classes"])))
+            shares.add(values["tasks"][task].get("share"))
+        assert (increment.steps, {increment.share}, increment.source) == (steps, shares, sequence.source)
+        assert values["incremental"]["target"] == [sequence.target]
 
 
 # Once
@@ -261,14 +288,16 @@ UNTRAINED = "methods.untrained.direct_ensemble_calibrated.settings.q"
         ("recipes.usual.schedule.epochs", {"pretrain"}, ""),
         ("networks.new_cnn.width", {"pretrain", "cells"}, "new_cnn"),
         ("finetune.epochs", {"evaluate", "ablate"}, ""),
-        ("samples.share", {"local_models", "localize_insert", "evaluate", "ablate", "baseline"}, ""),
+        ("samples.share", {"local_models", "localize_insert", "evaluate", "ablate", "baseline", "incremental"}, ""),
         ("data.resolution", {"prepare"}, ""),
         ("tasks.M.classes", {"localize_insert", "evaluate", "ablate", "baseline"}, "M"),
         ("variants.keep70.clone.keep", {"ablate"}, "keep70"),
         (UNTRAINED, {"baseline"}, "untrained"),
         ("sequences.sub_s.steps", {"sequence"}, "sub_s"),
+        ("learners.rehearsing.bic.memory", {"incremental"}, "rehearsing"),
+        ("increments.s1.step", {"incremental"}, "s1"),
         ("tables.kept.title", {"cells", "figures"}, "kept"),
-        ("grids.main.R", {"select", "sequence"}, ""),
+        ("grids.main.R", {"select", "sequence", "costs"}, ""),
     ],
 )
 def test_a_parameter_is_read_by_just_the_stages_that_are_about_it(
@@ -281,7 +310,7 @@ def test_a_parameter_is_read_by_just_the_stages_that_are_about_it(
     own = of(graph, "digits")
     differ = {stage.name for stage in own if read(stage, SUITES["digits"]) != read(stage, changed)}
     assert {graph[stage].kind for stage in differ} == kinds
-    about = ("network", "task", "variant", "method", "sequence", "table")
+    about = ("network", "task", "variant", "method", "sequence", "learner", "increment", "table")
     for stage in (stage for stage in own if stage.kind in kinds):
         named = {stage.arguments[option] for option in about if option in stage.arguments}
         if name and stage.kind != "tables" and not (stage.kind == "cells" and place.startswith("networks.")):

@@ -8,7 +8,7 @@ from _graph import downstream, opened
 from _project import Project
 from _run import Finished
 
-CLONED = {"localize_insert", "evaluate", "ablate", "baseline", "sequence"}
+CLONED = {"localize_insert", "evaluate", "ablate", "baseline", "sequence", "costs"}
 SHOWN = {"cells", "tables", "figures"}
 
 
@@ -49,13 +49,15 @@ def all_of(finished: Finished, *which: str) -> set[str]:
         ("bench/regress.py", set()),
         ("bench/report/tables.py", SHOWN),
         ("stages/cells.py", {"cells"}),
+        ("bench/costs/count.py", {"costs"}),
         ("paper/table1.csv", {"cells", "tables"}),
         ("pnc/methods/continual.py", {"baseline"}),
         ("pnc/cloned/model.py", CLONED - {"localize_insert"}),
         ("pnc/cloning/objective.py", CLONED),
         ("pnc/cloning/local/similarity.py", CLONED | {"local_models"}),
         ("pnc/cloning/selection.py", CLONED | {"select"}),
-        ("pnc/arch/lenet.py", CLONED | {"pretrain", "local_models"}),
+        ("pnc/incremental/lwf.py", {"incremental"}),
+        ("pnc/arch/lenet.py", CLONED | {"pretrain", "local_models", "incremental"}),
         ("pnc/data/digits.py", {"prepare"}),
     ],
 )
@@ -99,7 +101,7 @@ def test_a_setting_of_one_method_re_runs_what_reads_it_and_the_tables_behind_it(
     project.set("variants.unmasked.clone.keep", 0.9)
     assert changed(project) == UNTRAINED | UNMASKED | TABLES
     reached = downstream(finished.graph, UNTRAINED | UNMASKED)
-    assert kinds(finished, reached) == SHOWN | {"sequence"}  # which looks for its clones among those of main
+    assert kinds(finished, reached) == SHOWN | {"sequence", "costs"}  # which look for clones among those of main
     assert {"cells@T1", "cells@kept", "figures@kept"} < reached
 
 
@@ -110,7 +112,7 @@ def test_settings_of_the_clone_leave_networks_local_models_and_baselines_alone(
     found = changed(project)
     assert found == all_of(finished, "localize_insert", "ablate", "tables")
     reached = downstream(finished.graph, found)
-    assert kinds(finished, reached) == {"select", "evaluate", "sequence"} | SHOWN
+    assert kinds(finished, reached) == {"select", "evaluate", "sequence", "costs"} | SHOWN
 
 
 def test_how_one_network_is_trained_is_its_own_business(finished: Finished, project: Project) -> None:
@@ -126,7 +128,7 @@ def test_other_positions_and_seeds_are_stages_beside_those_that_there_are(
 ) -> None:
     project.set("grids.main.R", [2, 1, 0])
     assert changed(project) == {"localize_insert@new-old-S-strict-0-0"} | all_of(
-        finished, "select", "sequence", "tables"
+        finished, "select", "sequence", "costs", "tables"
     )
     project.git("checkout", "--quiet", ".")
     project.set("seeds", ["0", "1"])

@@ -1,8 +1,7 @@
 """The table in docs/networks.md is what benchmarks/networks.py measures."""
 
-import importlib.util
 import re
-import sys
+from importlib import import_module
 from types import ModuleType
 
 import pytest
@@ -14,12 +13,9 @@ CHEAP = ("mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_1", "vit_tiny_patch16_
 
 
 def program() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("networks", ROOT / "benchmarks" / "networks.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["networks"] = module  # its dataclass looks itself up
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        return import_module("networks")
 
 
 PROGRAM = program()

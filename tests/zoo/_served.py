@@ -7,10 +7,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from _tiny import images
+from _tiny import images, package_for
 
 from pnc.arch import BlockNet, NetworkSpec, build
 from pnc.base.images import Images
+from pnc.cloning.package import ClonePackage
 from pnc.zoo import Zoo
 
 SPEC = NetworkSpec("lenet5", ("cat", "dog", "owl"), (0.5, 0.4, 0.6), (0.3, 0.2, 0.25), width=0.25)
@@ -23,6 +24,11 @@ def network(seed: int = 0, spec: NetworkSpec = SPEC) -> BlockNet:
 def pictures(each: int = 3, seed: int = 0) -> Images:
     found = images(3, each, size=32, seed=seed)
     return Images(found.pixels, found.labels, SPEC.class_names)
+
+
+def owls(position: int = 1) -> ClonePackage:
+    """The third class of ``network(0)`` for ``network(1)``."""
+    return package_for(network(0), network(1), position, classes=[2], names=["owl"])
 
 
 def two_models(location: str | Path, **options: object) -> Zoo:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from _tiny import package_for, same_bits
-from zoo._served import network, served, two_models
+from _tiny import same_bits
+from zoo._served import network, owls, served, two_models
 
 from pnc.arch import load_network
 from pnc.base.errors import PncError
@@ -19,7 +19,7 @@ def test_paths_are_left_as_they_are() -> None:
 
 def test_names_in_a_zoo_are_files_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "zoo"
-    two_models(folder).add_package("owls", package_for(network(0), network(1), 1, classes=[2], names=["owl"]))
+    two_models(folder).add_package("owls", owls())
     assert package_file(f"zoo:owls@{folder}") == str(folder / "packages/owls.pnc")
     monkeypatch.setenv("PNC_CACHE", str(tmp_path / "cache"))
     with served(folder) as (address, _, _):

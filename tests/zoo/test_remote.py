@@ -6,7 +6,7 @@ from pathlib import Path
 import fsspec
 import pytest
 from _tiny import package_for, same_bits
-from zoo._served import SPEC, network, pictures, served, two_models
+from zoo._served import SPEC, network, owls, pictures, served, two_models
 
 from pnc.base.errors import PncError
 from pnc.zoo import Zoo
@@ -16,7 +16,7 @@ from pnc.zoo import Zoo
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("zoo")
     zoo = two_models(folder, samples=pictures(), each=1)
-    zoo.add_package("owls", package_for(network(0), network(1), position=1, classes=[2], names=["owl"]))
+    zoo.add_package("owls", owls())
     return folder
 
 
@@ -115,7 +115,7 @@ def test_damage_on_the_server_is_named(folder: Path, tmp_path: Path) -> None:
 
 def test_a_zoo_in_any_file_system_can_be_added_to(memory: str, tmp_path: Path) -> None:
     zoo = two_models(memory)
-    zoo.add_package("owls", package_for(network(0), network(1), position=1, classes=[2], names=["owl"]))
+    zoo.add_package("owls", owls())
     again = Zoo(memory, tmp_path)
     assert list(again.models()) == ["birds", "pets"] and again.verify() == []
     assert same_bits(again.load("pets")[0], network(1))

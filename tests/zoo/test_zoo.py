@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from _tiny import package_for, same_bits, state
+from _tiny import same_bits, state
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from zoo._served import SPEC, network, pictures, two_models
+from zoo._served import SPEC, network, owls, pictures, two_models
 
 from pnc.arch import fingerprint
 from pnc.base.errors import PncError
@@ -24,7 +24,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("zoo")
     zoo = two_models(folder, samples=pictures(), each=2)
-    zoo.add_package("owls", package_for(network(0), network(1), position=1, classes=[2], names=["owl"]))
+    zoo.add_package("owls", owls())
     return folder
 
 
@@ -78,13 +78,13 @@ def test_the_card_is_one_that_hugging_face_reads(shared: Path) -> None:
 def test_the_same_again_changes_nothing_and_a_taken_name_is_refused(folder: Path) -> None:
     before, zoo = files(folder), Zoo(folder)
     zoo.add("birds", network(0), SPEC, accuracy=91.5, dataset="test pictures", samples=pictures(), each=2)
-    zoo.add_package("owls", package_for(network(0), network(1), position=1, classes=[2], names=["owl"]))
+    zoo.add_package("owls", owls())
     assert files(folder) == before
     for name in ("birds", "Birds"):
         with pytest.raises(PncError, match=r"name of a new model: expected one that .* found 'birds'"):
             zoo.add(name, network(2), SPEC)
     with pytest.raises(PncError, match="name of a new package"):
-        zoo.add_package("owls", package_for(network(0), network(1), position=0, classes=[2], names=["owl"]))
+        zoo.add_package("owls", owls(0))
     assert files(folder) == before
 
 
@@ -94,7 +94,7 @@ def test_a_clone_is_revoked_by_deleting_its_file(folder: Path) -> None:
     assert zoo.packages() == {} and zoo.verify() == []
     with pytest.raises(PncError, match=r"package 'owls' of .*: expected its file, found none: it was revoked"):
         zoo.package("owls")
-    zoo.add_package("owls", package_for(network(0), network(1), position=0, classes=[2], names=["owl"]))
+    zoo.add_package("owls", owls(0))
     assert list(zoo.packages()) == ["owls"] and zoo.verify() == []
 
 
@@ -174,7 +174,7 @@ def test_a_damaged_package_is_placed_and_replaced_by_the_repaired_one(folder: Pa
     path.write_bytes(content)
     assert zoo.damage("owls").tensors == ("F_c.weight",)
     assert [line.split(":")[0] for line in zoo.verify()] == [str(path)]
-    zoo.add_package("owls", package_for(network(0), network(1), position=1, classes=[2], names=["owl"]))
+    zoo.add_package("owls", owls())
     assert zoo.verify() == [] and zoo.damage("owls").tensors == ()
 
 

@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 from bench.report.drawing import COLOURS
 from bench.report.figures import DPI, draw, save
@@ -42,6 +43,50 @@ KEPT = table(
         "x": SHARES,
         "xlabel": "share of filters kept",
         "metrics": {"": ["tar", "avg", "package_bytes"]},
+    },
+)
+STEPS = table(
+    "T3",
+    COMMON
+    | {
+        "where": {"source": "new", "target": "old", "task": "s1"},
+        "columns": {f"{at} classes": {"at": at} for at in (1, 2, 3)},
+        "rows": {f"learner {number}": {"method": str(number)} for number in range(10)},
+        "metrics": {"": ["acc_final", "ori"]},
+        "figure": "steps",
+        "xlabel": "classes added",
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def by_step() -> pd.DataFrame:
+    """Ten learners in one of two regimes; the last was not measured after the second step."""
+    found = itertools.product(range(10), (1, 2, 3))
+    return frame(
+        *(
+            cell(
+                "acc_final",
+                90 - number - at,
+                row=f"learner {number}",
+                scale=f"{at} classes",
+                regime=REGIMES[number % 2],
+            )
+            for number, at in found
+            if (number, at) != (9, 2)
+        ),
+        quoted("acc_final", row="quoted", scale="1 classes", regime="", paper=50.0),
+    )
+
+
+PLACES = {"Both whole": (95.0, 0.4), "R = 2": (94.0, 0.02), "R = 1": (93.0, 0.1), "keep = 0.1": (90.0, 0.01)}
+COSTS = table(
+    "costs",
+    COMMON
+    | {
+        "rows": {row: {"at": "best"} for row in (*PLACES, "Joint", "Alone", "Not measured")},
+        "figure": "pareto",
+        "metrics": {"": ["avg", "added_macs_m"]},
     },
 )
 
@@ -81,6 +126,20 @@ def kept() -> pd.DataFrame:
             for metric in ("tar", "avg", "package_bytes")
         )
     )
+
+
+@pytest.fixture(scope="module")
+def costs() -> pd.DataFrame:
+    """Four clones in one regime, joint training without one, and the target alone, which adds nothing."""
+    places = {**{row: (*place, "strict") for row, place in PLACES.items()}, "Joint": (98.0, 0.0001, "")}
+    found = [
+        cell(metric, mean, row=row, scale=scale, regime=regime, table="costs")
+        for scale in "SM"
+        for row, (avg, macs, regime) in places.items()
+        for metric, mean in (("avg", avg), ("added_macs_m", macs))
+    ]
+    alone = [cell(metric, 0.0, row="Alone", table="costs") for metric in ("avg", "added_macs_m")]
+    return frame(*found, *alone, cell("avg", 50.0, row="Not measured", table="costs"))
 
 
 # Rows
@@ -171,23 +230,89 @@ def test_a_curve_runs_over_the_numbers_of_its_rows(kept: pd.DataFrame) -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Tar", "Avg", "strict"]
 
 
-@pytest.mark.parametrize("wanted", [WANTED, POSITIONS, KEPT])
+def test_steps_are_a_line_for_each_row_from_column_to_column(by_step: pd.DataFrame) -> None:
+    (axes,) = draw(STEPS, by_step).axes
+    lines = error_bars(axes)
+    assert [x for x, _, _ in lines] == [[0, 1, 2]] * 10
+    assert [y for _, y, _ in lines[:9]] == [[89 - number, 88 - number, 87 - number] for number in range(9)]
+    assert lines[9][1][::2] == [80, 78] and np.isnan(lines[9][1][1])
+    assert len({colour for _, _, colour in lines}) == 10
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1 classes", "2 classes", "3 classes"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("classes added", "Final (%)")
+    legend = [text.get_text() for text in axes.figure.legends[0].get_texts()]  # type: ignore[union-attr]
+    assert legend[:2] == ["learner 0, strict", "learner 1, rehearsal"] and len(legend) == 10
+
+
+@pytest.mark.parametrize("wanted", [WANTED, POSITIONS, KEPT, COSTS, STEPS])
 def test_nothing_to_draw_is_refused(wanted: Any) -> None:
     with pytest.raises(PncError, match=r"cells to draw: expected cells of .*, found none"):
         draw(wanted, frame(cell("leak", 1.0)))
+
+
+# Fronts
+
+
+def test_every_row_with_both_numbers_is_a_named_point(costs: pd.DataFrame) -> None:
+    figure = draw(COSTS, costs)
+    small, large = figure.axes
+    points = {(x, y, colour) for xs, ys, colour in error_bars(small) for x, y in zip(xs, ys, strict=True)}
+    strict = COLOURS["strict"].lower()
+    whole = {(0.4, 95.0, strict), (0.02, 94.0, strict), (0.1, 93.0, strict), (0.01, 90.0, strict)}
+    assert points == whole
+    assert {text.get_text() for text in small.texts} == {*PLACES, "Joint (adds 0.0001)"}
+    assert len(large.texts) == 5 and small.get_xscale() == "log"
+    assert (small.get_xlabel(), small.get_ylabel()) == ("M MACs added per picture", "Avg (%)")
+
+
+def test_the_front_is_what_no_row_of_the_same_regime_beats_for_less(costs: pd.DataFrame) -> None:
+    axes = draw(COSTS, costs).axes[0]
+    fronts = [coordinates(line) for line in axes.lines if line.get_drawstyle() == "steps-post"]
+    assert fronts == [([0.01, 0.02, 0.4], [90.0, 94.0, 95.0])]
+    levels = [coordinates(line)[1] for line in axes.lines if line.get_linestyle() == "--"]
+    assert levels == [[98.0, 98.0]]
+
+
+@pytest.mark.parametrize("crowd", [1, 6, 12])
+def test_names_of_points_that_lie_close_hide_neither_each_other_nor_a_point(crowd: int) -> None:
+    rows = {f"PNC, keep = 0.{row}": {"at": row} for row in range(crowd)}
+    wanted = table("costs", COMMON | {"rows": rows, "figure": "pareto", "metrics": {"": ["avg", "added_macs_m"]}})
+    places = [(94 + row % 3 / 10, 0.02 * 1.2**row) for row in range(crowd)]
+    found = [
+        cell(metric, mean, row=row, scale=scale, table="costs")
+        for scale in "SM"
+        for row, place in zip(rows, places, strict=True)
+        for metric, mean in zip(("avg", "added_macs_m"), place, strict=True)
+    ]
+    figure = draw(wanted, frame(*found))
+    figure.set_dpi(DPI)
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        boxes = [Text.get_window_extent(text) for text in axes.texts]
+        assert len(boxes) == crowd
+        assert not [pair for pair in itertools.combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+        points = axes.transData.transform([(cost, mean) for mean, cost in places])
+        assert not [box for box in boxes for x, y in points if box.contains(x, y)]
 
 
 # Files
 
 
 @pytest.fixture(scope="module")
-def drawings(cells: pd.DataFrame, every_position: pd.DataFrame, kept: pd.DataFrame) -> dict[str, Figure]:
+def drawings(
+    cells: pd.DataFrame,
+    every_position: pd.DataFrame,
+    kept: pd.DataFrame,
+    costs: pd.DataFrame,
+    by_step: pd.DataFrame,
+) -> dict[str, Figure]:
     return {
         "rows": draw(WANTED, cells),
         "one scale": draw(WANTED, cells[cells["scale"] == "S"]),
         "positions": draw(POSITIONS, every_position),
         "one scale's positions": draw(POSITIONS, every_position[every_position["scale"] == "S"]),
         "curve": draw(KEPT, kept),
+        "front": draw(COSTS, costs),
+        "steps": draw(STEPS, by_step),
     }
 
 

@@ -54,7 +54,7 @@ def test_of_an_error_more_is_worse(metric: str) -> None:
     assert verdict(cell(metric, 4), cell(metric, 3)) == "improved"
 
 
-@pytest.mark.parametrize("metric", ["position", "milliseconds", "loss"])
+@pytest.mark.parametrize("metric", ["position", "milliseconds", "ms_per_picture", "loss"])
 def test_a_metric_without_direction_is_only_reported(metric: str) -> None:
     compared = compare("digits", frame(cell(metric, 1)), frame(cell(metric, 2000)))
     assert compared["verdict"].tolist() == ["changed"]
