@@ -57,8 +57,8 @@ def _shared(several: Sequence[Flat]) -> Flat:
 
 
 def _made(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Commit and versions; a settings.json of before the list ``made`` has one of each."""
-    for made in entry["made"] if "made" in entry else [{"commit": entry["commit"], **entry["versions"]}]:
+    """Commit and versions."""
+    for made in entry["made"]:
         yield from ((name, text) for name, text in made.items() if name != "device")
 
 
