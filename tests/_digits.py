@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pnc.arch import BlockNet, NetworkSpec, build
-from pnc.base.evaluate import joint, scores
+from pnc.base.evaluate import accuracy, predict
 from pnc.base.images import Images, as_float
 from pnc.base.train import Schedule, fit
 from pnc.cloned.model import attach
@@ -63,4 +63,6 @@ def average(package: ClonePackage) -> float:
     """Per cent over the four old and two new classes, each weighing the same, on test pictures."""
     model = attach(trained(OLD)[0], trained(NEW)[0], package)
     old, new = digits("test", OLD), digits("test", NEW).relabelled(list(CLASSES))
-    return scores(joint(model, len(OLD)), old, new)["avg"]
+    asked = ((old, 0), (new, len(OLD)))
+    parts = [accuracy(predict(model, images.pixels), images.labels + first) for images, first in asked]
+    return (len(OLD) * parts[0] + len(CLASSES) * parts[1]) / (len(OLD) + len(CLASSES))

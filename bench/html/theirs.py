@@ -1,4 +1,4 @@
-"""The paper's numbers that no table of a suite has a place for: its tables and metrics that we do not measure."""
+"""The paper's numbers that no table of a suite has a place for: tables, columns and metrics that we do not measure."""
 
 from collections.abc import Iterator
 
@@ -13,8 +13,13 @@ Title = str
 def theirs(suite: Suited, paper: pd.DataFrame) -> Iterator[tuple[Title, Grid]]:
     """By the paper's table, one grid each, with rows named after their networks where a row has several."""
     own = paper[paper["dataset"] == suite.results.suite.dataset]
-    shown = {(key, metric) for key, grids in suite.grids.items() for metric in grids.printed}
-    left = [pair not in shown for pair in zip(own["table"], own["metric"], strict=True)]
+    shown = {
+        (key, scale, metric)
+        for key, grids in suite.grids.items()
+        for scale in grids.table.columns
+        for metric in grids.printed
+    }
+    left = [number not in shown for number in zip(own["table"], own["scale"], own["metric"], strict=True)]
     for key, cells in own.loc[left].groupby("table", sort=False):
         yield _title(str(key)), _grid(cells)
 

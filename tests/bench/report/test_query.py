@@ -97,7 +97,7 @@ def without(name: str) -> dict[str, Any]:
         (TABLE_1 | {"notes": "one"}, r"tables\.T1\.notes: expected a list, found 'one'"),
         (
             TABLE_1 | {"figure": "pie"},
-            r"tables\.T1\.figure: expected one of rows, positions, curve, pareto, found 'pie'",
+            r"tables\.T1\.figure: expected one of rows, positions, curve, pareto, steps, found 'pie'",
         ),
         (TABLE_1 | {"figure": "curve"}, r"tables\.T1: expected x, a number for each row of the curve, found none"),
         (TABLE_1 | {"x": {"PNC": 1}}, r"tables\.T1\.x: unknown row: expected one of .*, found PNC"),
