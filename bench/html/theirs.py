@@ -1,4 +1,4 @@
-"""The paper's numbers that no table of a suite has a place for: tables, columns and metrics that we do not measure."""
+"""The paper's numbers that no table of a suite has a place for: tables, columns, metrics that we do not measure."""
 
 from collections.abc import Iterator
 

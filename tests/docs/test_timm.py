@@ -11,7 +11,7 @@ from _pages import DOCS, blocks
 from _paths import ROOT
 
 pytestmark = pytest.mark.slow
-COMMAND = re.compile(r"^\$ (.*(?:\\\n.*)*)", re.MULTILINE)  # to the end of a line that no backslash ends
+COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)", re.MULTILINE)  # to the end of a line that no backslash ends
 
 
 def run(command: list[str], folder: Path) -> str:
