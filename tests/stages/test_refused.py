@@ -224,6 +224,7 @@ def test_a_truncated_or_missing_artefact_is_refused_by_name_with_the_command_tha
         assert not {path, *path.parents}.isdisjoint(finished.graph[command[1]].outs)
 
 
+@pytest.mark.slow
 def test_that_command_makes_it_anew(project: Project) -> None:
     """With DVC itself."""
     before = project.made()
