@@ -100,9 +100,10 @@ def _measured(store: Store, target: str, steps: list[Step], seeds: str, seed: in
     network, _ = store.network(target, seeds, seed)
     sources = [store.network(step.source, seeds, seed)[0] for step in steps]
     packages = [step.package(seed) for step in steps]
-    sizes = list(_sizes(network, sources, packages, store.test.pixels[:1]))
-    for method in METHODS:
-        states = list(_states(network, sources, packages, across=method == "pnc_joint"))
+    alone = list(_states(network, sources, packages))
+    across = [model.calibrated(joint=True) for model in alone]
+    sizes = list(_sizes(network, sources, packages, alone, store.test.pixels[:1]))
+    for method, states in zip(METHODS, (alone, across), strict=True):
         recovered = _recovered(network, states, store.test.pixels)
         groups, averages = [of_names(store.test, class_names(network))[0]], list[float]()
         for number, (model, package) in enumerate(zip(states, packages, strict=True), start=1):
@@ -115,13 +116,11 @@ def _measured(store: Store, target: str, steps: list[Step], seeds: str, seed: in
             yield from ({**at, "metric": metric, "value": value} for metric, value in values.items())
 
 
-def _states(
-    network: nn.Module, sources: list[BlockNet], packages: list[ClonePackage], across: bool
-) -> Iterator[ClonedModel]:
+def _states(network: nn.Module, sources: list[BlockNet], packages: list[ClonePackage]) -> Iterator[ClonedModel]:
     """The target after each step."""
     model: nn.Module = network
     for source, package in zip(sources, packages, strict=True):
-        model = attach(model, source, package, joint=across)
+        model = attach(model, source, package)
         yield model
 
 
@@ -140,7 +139,11 @@ def _recovered(network: nn.Module, states: list[ClonedModel], pixels: Tensor) ->
 
 
 def _sizes(
-    network: BlockNet, sources: list[BlockNet], packages: list[ClonePackage], example: Tensor
+    network: BlockNet,
+    sources: list[BlockNet],
+    packages: list[ClonePackage],
+    states: list[ClonedModel],
+    example: Tensor,
 ) -> Iterator[dict[str, float]]:
     """Parameters after each step: as the paper counts them, as they are stored, and what is new in the packages.
 
@@ -148,9 +151,7 @@ def _sizes(
     """
     own = _numel(*network.parameters())
     kept = new = 0
-    for source, package, model in zip(
-        sources, packages, _states(network, sources, packages, across=False), strict=True
-    ):
+    for source, package, model in zip(sources, packages, states, strict=True):
         layers = nn.ModuleDict({str(index): block for index, block in enumerate(source.blocks)})
         kept += sum(_numel(layers.get_parameter(f"{name}.weight")[mask]) for name, mask in package.masks.items())
         new += _numel(*package.adapter.values(), *package.rows.values(), *package.constants.values())
