@@ -7,7 +7,8 @@ from typing import Any
 
 from bench.work.cli import run
 from bench.work.experiment import Experiment
-from bench.work.measure import Clones, Record, write_scores
+from bench.work.measure import Clones
+from bench.work.scored import Record, write_scores
 from bench.work.scratch import scratch
 from bench.work.store import SETTINGS, Store
 from bench.work.suite import Variant, seeds_of

@@ -6,7 +6,8 @@ from typing import Any
 
 from bench.work.cli import run
 from bench.work.experiment import Experiment
-from bench.work.measure import Record, accuracies, records, write_scores
+from bench.work.measure import accuracies, records
+from bench.work.scored import Record, write_scores
 from bench.work.scratch import scratch
 from bench.work.store import Store, class_names, of_names
 from bench.work.suite import MethodEntry, seeds_of

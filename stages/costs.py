@@ -14,12 +14,13 @@ from bench.costs.left import Left, Pair, left
 from bench.costs.rivals import REGIMES, rivals
 from bench.work.cli import run
 from bench.work.experiment import Experiment
-from bench.work.measure import BEST, Record, records
+from bench.work.measure import BEST, records
 from bench.work.provenance import device_name, made
+from bench.work.scored import Record, write_scores
 from bench.work.store import SETTINGS, Store
 from bench.work.suite import Suite
 from pnc.arch import BlockNet
-from pnc.base.files import read_json, write_record
+from pnc.base.files import read_json
 from pnc.base.seeds import generator
 from pnc.cloned.model import ClonedModel, attach
 
@@ -31,23 +32,23 @@ Scores = tuple[tuple[str, ...], list[Record], Mapping[str, Any]]  # where they b
 def main(arguments: argparse.Namespace) -> None:
     """Count what every clone of a pair costs whose package is there; what was not cloned yet is passed over."""
     store, pair = Store.open(arguments.suite), Pair(arguments.source, arguments.target, arguments.seeds)
-    folder = store.suite.at.joinpath("scores", GROUP, pair.source, pair.target, pair.seeds)
+    folder = store.suite.results.joinpath("scores", GROUP, pair.seeds, pair.source, pair.target)
     folder.mkdir(parents=True, exist_ok=True)
     networks, files = _networks(store.suite, pair), dict[Shapes, int]()
     found, settings = defaultdict[Path, list[Record]](list), dict[Path, dict[str, Any]]()
     items = sorted(left(store.suite, pair), key=lambda item: (item.task, item.seed))
     for (_, seed), own in groupby(items, key=lambda item: (item.task, item.seed)):
         for place, scores, behind in _counted(store, pair, seed, list(own), files):
-            path = folder.joinpath(*place, f"{pair.seeds}.json")
+            path = folder.joinpath(*place[:-1], f"{place[-1]}.json")
             found[path] += scores
             settings[path] = {"networks": networks, **behind, "costs": HOW}
     of = made() | {"device": device_name()}  # the CPU's: all of it is counted there, whatever else there is
     for path, scores in found.items():
-        write_record(path, {"scores": scores, "settings": settings[path], "made": of})
+        write_scores(path, scores, settings[path], of)
     for variant, task, regime in dict.fromkeys(item.own for item in items if item.variant):
         accuracies = store.suite.scores(OTHER, variant, pair.source, pair.target, task, regime, pair.seeds)
         if accuracies.is_file():
-            _carry(accuracies, folder.joinpath(OTHER, variant, task, regime, accuracies.name))
+            _carry(accuracies, folder.joinpath(OTHER, variant, task, accuracies.name))
 
 
 def _counted(store: Store, pair: Pair, seed: int, items: list[Left], files: dict[Shapes, int]) -> Iterator[Scores]:
@@ -89,8 +90,8 @@ def _networks(suite: Suite, pair: Pair) -> dict[str, Any]:
 def _carry(accuracies: Path, path: Path) -> None:
     """Scores as they are, with all that is said of them: a table reads the main ones and those of one more group."""
     content = read_json(accuracies)
-    content["scores"] = [score for score in content["scores"] if score["metric"] in ACCURACIES]
-    write_record(path, content)
+    kept = [score for score in content["scores"] if score["metric"] in ACCURACIES]
+    write_scores(path, kept, content["settings"], content["made"])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from bench.work.cli import run
-from bench.work.provenance import made
+from bench.work.scored import Record, write_scores
 from bench.work.scratch import checkpoint, scratch
 from bench.work.store import Store, class_names, of_names
 from bench.work.suite import seeds_of, spelled_out
@@ -18,13 +18,10 @@ from pnc.arch import BlockNet, fingerprint
 from pnc.base.classifier import Recipe
 from pnc.base.errors import bad
 from pnc.base.evaluate import joint, scores
-from pnc.base.files import write_record
 from pnc.base.images import Images
 from pnc.base.mapping import from_mapping
 from pnc.base.splits import fraction, holdout
 from pnc.incremental import LEARNERS, Choice, Course, Learner, choose, continued
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -143,8 +140,7 @@ def main(arguments: argparse.Namespace) -> None:
     increment = asdict(plan.entry) | plan.samples
     settings = {**plan.made_with, "increment": increment, "learners": learners}
     item = ("incremental", arguments.learner, arguments.target, arguments.increment, arguments.seeds)
-    path = store.suite.scores("sequences", *item)
-    write_record(path, {"scores": found, "settings": settings, "made": made()})
+    write_scores(store.suite.scores("sequences", *item), found, settings)
 
 
 def _taught(plan: Plan, name: str, entry: LearnerEntry, unfinished: Path, said: Record) -> Iterator[Record]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.work.cli import run
-from bench.work.measure import Record, write_scores
+from bench.work.scored import Record, write_scores
 from bench.work.store import SETTINGS, Store, class_names, of_names
 from bench.work.suite import SequenceEntry, Suite, seeds_of
 from pnc.arch import BlockNet

@@ -1,4 +1,4 @@
-"""Scores: what a classifier gets right on the test pictures, as records, and the files that keep them."""
+"""Scores: what a classifier gets right on the test pictures, as records."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,10 +8,9 @@ from typing import Any
 from torch import nn
 
 from bench.work.experiment import Experiment
-from bench.work.provenance import made
+from bench.work.scored import Record
 from bench.work.store import class_names, of_names
 from pnc.base.evaluate import Classifier, joint, scores
-from pnc.base.files import write_record
 from pnc.base.train import Schedule
 from pnc.cloned.finetune import fine_tuned
 from pnc.cloned.model import ClonedModel, attach
@@ -20,7 +19,6 @@ from pnc.cloning.package import ClonePackage
 from pnc.cloning.search import accuracies as search_accuracies
 from pnc.cloning.selection import most_accurate
 
-Record = dict[str, Any]
 BEST, LAST, ACCURATE = "best", "last", "accurate"  # R*, R = L − 1, and the R of the best held-out accuracy
 
 
@@ -40,11 +38,6 @@ def records(
     own |= {"variant": variant, "regime": experiment.regime, "method": method, "at": at}
     for metric, value in values.items():
         yield {**own, "metric": metric, "seed": experiment.seed, "value": value}
-
-
-def write_scores(path: Path, found: Iterable[Record], settings: Mapping[str, Any]) -> None:
-    """Records with all that they depend on, and where and with what they were made."""
-    write_record(path, {"scores": list(found), "settings": dict(settings), "made": made()})
 
 
 @dataclass(frozen=True)

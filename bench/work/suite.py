@@ -161,26 +161,27 @@ class Suite:
         return self.at / "data" / name
 
     def network(self, name: str, seeds: str) -> Path:
-        return self.at / "networks" / name / seeds
+        return self.at / seeds / "networks" / name
 
     def local_models(self, source: str, seeds: str) -> Path:
-        return self.at / "local_models" / source / seeds
+        return self.at / seeds / "local_models" / source
 
     def clones(self, source: str, target: str, task: str, regime: str, seeds: str) -> Path:
-        return self.at / "clones" / source / target / task / regime / seeds
+        return self.at / seeds / "clones" / source / target / task / regime
 
     def ablated(self, grid: str, variant: str, source: str, target: str, task: str, regime: str, seeds: str) -> Path:
-        return self.at / "ablated" / grid / variant / source / target / task / regime / seeds
+        return self.at / seeds / "ablated" / grid / variant / source / target / task / regime
 
     def scores(self, group: str, *item: str) -> Path:
         """A score file; the last of ``item`` is its group of seeds."""
-        return self.at.joinpath("scores", group, *item[:-1], f"{item[-1]}.json")
+        *outer, name, seeds = item
+        return self.results.joinpath("scores", group, seeds, *outer, f"{name}.json")
 
     def score_files(self, table: str) -> list[Path]:
         """What a table may show: the scores of its own group and the main ones, of this suite's seeds."""
         groups = dict.fromkeys(("main", str(self.read(f"tables.{table}")["scores"])))
-        folders = [self.at / "scores" / group for group in groups]
-        found = [path for folder in folders for seeds in self.seeds for path in folder.rglob(f"{seeds}.json")]
+        folders = [self.results / "scores" / group for group in groups]
+        found = [path for folder in folders for seeds in self.seeds for path in (folder / seeds).rglob("*.json")]
         return sorted(found)
 
 

@@ -44,10 +44,19 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
 
 
-def write_record(path: str | Path, value: dict[Any, Any]) -> None:
-    """Write ``value`` as JSON with its checksum in it, which ``read_json`` looks at."""
+def write_record(path: str | Path, value: dict[Any, Any], rows: str | None = None) -> None:
+    """Write ``value`` as JSON with its checksum in it, which ``read_json`` looks at.
+
+    The list at the key ``rows`` gets a line for each of its items.
+    """
     plain = json.loads(json.dumps(value))
-    write_json(path, plain | {"sha256": _checksum(plain)})
+    whole = plain | {"sha256": _checksum(plain)}
+    if rows is None:
+        write_json(path, whole)
+        return
+    lines = ",".join(f"\n  {json.dumps(item, sort_keys=True)}" for item in plain[rows])
+    text = json.dumps(whole | {rows: None}, indent=1, sort_keys=True)
+    write_text(path, text.replace(f'\n "{rows}": null', f'\n "{rows}": [{lines}\n ]', 1) + "\n")
 
 
 def read_json(path: str | Path) -> Any:

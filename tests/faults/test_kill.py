@@ -158,7 +158,7 @@ def test_a_file_that_was_never_finished_is_nobodys_input(project: Project) -> No
     project.forget(EVALUATE)
     status, output = project.python("-c", DIES_WRITING, module, *arguments)
     assert status == -signal.SIGKILL, output
-    assert list((project.folder / "artifacts/digits/scores/main/evaluate").rglob("*.part"))
+    assert list((project.folder / "results/digits/scores/main/0/evaluate").rglob("*.part"))
     project.repro(*EVERYTHING)
     assert project.state() == before
 

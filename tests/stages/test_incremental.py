@@ -13,11 +13,11 @@ from pnc.base.errors import PncError
 from pnc.base.files import read_json
 from stages.incremental import IncrementEntry, Plan
 
-AT = Path("artifacts/digits/scores/sequences/incremental")
+AT = Path("results/digits/scores/sequences/0/incremental")
 
 
 def written(finished: Finished, group: str) -> Any:
-    return read_json(finished.project.folder / AT / group / "old/s1/0.json")
+    return read_json(finished.project.folder / AT / group / "old/s1.json")
 
 
 def values(finished: Finished, group: str, method: str) -> dict[tuple[str, str], float]:
@@ -45,7 +45,7 @@ def test_every_learner_has_all_numbers_after_each_step(finished: Finished) -> No
 def test_scores_stand_beside_those_of_the_sequence_of_clones(finished: Finished) -> None:
     (beside,) = {
         tuple(each[key] for key in ("source", "target", "task", "variant"))
-        for each in read_json(finished.project.folder / AT.parent / "s1/strict/0.json")["scores"]
+        for each in read_json(finished.project.folder / AT.parent / "s1/strict.json")["scores"]
     }
     for group, regime in (("forgetful", "strict"), ("rehearsing", "rehearsal")):
         for each in written(finished, group)["scores"]:

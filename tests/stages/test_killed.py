@@ -7,7 +7,7 @@ import signal
 import pytest
 from _fresh import python
 from _project import Project
-from _stages import AT, CLONE, CLONES, PAIR, flags
+from _stages import AT, CLONE, CLONES, PAIR, SCORES, flags
 
 from pnc.base.tensors import read_tensors
 
@@ -56,7 +56,7 @@ def kill_pretraining(project: Project) -> dict[str, str]:
     labels = read_tensors(project.folder / AT / "data/train.safetensors")[0]["labels"]
     steps = math.ceil(int((labels < 5).sum()) / 128)  # of an epoch
     kill(project, "pretrain", 3 * steps + steps + 1, **target)
-    networks = project.folder / AT / "networks/old/0_1"
+    networks = project.folder / AT / "0_1/networks/old"
     assert [path.name for path in networks.iterdir()] == ["seed0.safetensors"]
     return target
 
@@ -69,10 +69,10 @@ def test_a_killed_pretraining_goes_on_where_it_was(project: Project) -> None:
     target = kill_pretraining(project)
     assert resumed(project, "pretrain", **target) == LEFT
     assert list((project.folder / ".scratch").rglob("*")) == []
-    networks = project.files(str(AT / "networks/old"))
-    shutil.rmtree(project.folder / AT / "networks/old/0_1")
+    networks = project.files(str(AT / "0_1/networks/old"))
+    shutil.rmtree(project.folder / AT / "0_1/networks/old")
     assert resumed(project, "pretrain", **target)[-3:] == ANEW
-    assert project.files(str(AT / "networks/old")) == networks
+    assert project.files(str(AT / "0_1/networks/old")) == networks
 
 
 @pytest.mark.parametrize(("edited", "left"), [("pnc/cloning/masks.py", LEFT), ("pnc/base/train.py", ANEW)])
@@ -101,8 +101,8 @@ def test_a_killed_localisation_goes_on_where_it_was(project: Project) -> None:
 
 GROUP = {"grid": "main", "method": "continual", **PAIR, "seeds": "0"}
 KILLED = {
-    "ablate": ({"grid": "steps", "variant": "whole", **CLONE}, 61, AT / "scores/steps/whole/new/old/S/strict/0.json"),
-    "baseline": (GROUP, 2, AT / "scores/main/baseline/continual/new/old/S/0.json"),
+    "ablate": ({"grid": "steps", "variant": "whole", **CLONE}, 61, SCORES / "steps/0/whole/new/old/S/strict.json"),
+    "baseline": (GROUP, 2, SCORES / "main/0/baseline/continual/new/old/S.json"),
 }
 
 

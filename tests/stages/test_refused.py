@@ -12,7 +12,7 @@ import torch
 from _fresh import Ended
 from _project import Project
 from _run import Finished
-from _stages import AT, CLONE, PAIR, TAUGHT, UNTRAINED, flags
+from _stages import AT, CLONE, PAIR, SCORES, TAUGHT, UNTRAINED, flags
 
 from bench.work.cli import run as run_stage
 from pnc.methods import METHODS
@@ -167,7 +167,7 @@ def test_a_class_that_the_target_has_already_is_refused_before_anything_is_train
     copied: Path, capsys: pytest.CaptureFixture[str], stage: str
 ) -> None:
     """A network's own classes cloned into itself."""
-    shutil.copytree(AT / "local_models/new", AT / "local_models/old")
+    shutil.copytree(AT / "0/local_models/new", AT / "0/local_models/old")
     arguments = {"localize_insert": {**CLONE, "position": "2"}, "ablate": ABLATE, "baseline": UNTRAINED}
     line = refusal(capsys, stage, **{**arguments[stage], "source": "old"})
     assert "digits: tasks.S.classes: expected classes that 'old' does not have, found 0" in line
@@ -177,23 +177,23 @@ SEQUENCE = {"sequence": "s1", "regime": "strict", "seeds": "0"}
 COSTS = {"source": "new", "target": "old", "seeds": "0"}
 DAMAGED = [
     ("data/train.safetensors", "pretrain", {"network": "new", "seeds": "0"}),
-    ("networks/new/0/seed0.safetensors", "local_models", {"source": "new", "seeds": "0"}),
-    ("networks/old/0/seed0.safetensors", "baseline", UNTRAINED),
-    ("local_models/new/0/seed0.safetensors", "localize_insert", {**CLONE, "position": "1"}),
-    ("local_models/new/0/seed0.safetensors", "ablate", ABLATE),
-    ("clones/new/old/S/strict/0/at/R1/seed0.pnc", "evaluate", CLONE),
-    ("clones/new/old/S/strict/0/at/R1/losses.json", "select", CLONE),
-    ("clones/new/old/S/strict/0/chosen.json", "evaluate", CLONE),
-    ("clones/new/old/S/strict/0/chosen.json", "sequence", SEQUENCE),
-    ("clones/new/old/S/strict/0/at/R2/settings.json", "sequence", SEQUENCE),
-    ("networks/new/0/settings.json", "baseline", UNTRAINED),
-    ("ablated/main/whole/new/old/more/strict/0/seed0.pnc", "sequence", SEQUENCE),
-    ("ablated/steps/chosen/new/old/next/strict/0/seed0.pnc", "sequence", SEQUENCE),
-    ("ablated/kept/keep50/new/old/S/strict/0/seed0.pnc", "costs", COSTS),
-    ("scores/main/evaluate/new/old/S/strict/0.json", "cells", {"table": "T1"}),
-    ("scores/main/unmasked/new/old/S/strict/0.json", "cells", {"table": "T1"}),
-    ("scores/main/baseline/joint/new/old/S/0.json", "cells", {"table": "T1"}),
-    ("scores/sequences/s1/strict/0.json", "cells", {"table": "T3"}),
+    ("0/networks/new/seed0.safetensors", "local_models", {"source": "new", "seeds": "0"}),
+    ("0/networks/old/seed0.safetensors", "baseline", UNTRAINED),
+    ("0/local_models/new/seed0.safetensors", "localize_insert", {**CLONE, "position": "1"}),
+    ("0/local_models/new/seed0.safetensors", "ablate", ABLATE),
+    ("0/clones/new/old/S/strict/at/R1/seed0.pnc", "evaluate", CLONE),
+    ("0/clones/new/old/S/strict/at/R1/losses.json", "select", CLONE),
+    ("0/clones/new/old/S/strict/chosen.json", "evaluate", CLONE),
+    ("0/clones/new/old/S/strict/chosen.json", "sequence", SEQUENCE),
+    ("0/clones/new/old/S/strict/at/R2/settings.json", "sequence", SEQUENCE),
+    ("0/networks/new/settings.json", "baseline", UNTRAINED),
+    ("0/ablated/main/whole/new/old/more/strict/seed0.pnc", "sequence", SEQUENCE),
+    ("0/ablated/steps/chosen/new/old/next/strict/seed0.pnc", "sequence", SEQUENCE),
+    ("0/ablated/kept/keep50/new/old/S/strict/seed0.pnc", "costs", COSTS),
+    (SCORES / "main/0/evaluate/new/old/S/strict.json", "cells", {"table": "T1"}),
+    (SCORES / "main/0/unmasked/new/old/S/strict.json", "cells", {"table": "T1"}),
+    (SCORES / "main/0/baseline/joint/new/old/S.json", "cells", {"table": "T1"}),
+    (SCORES / "sequences/0/s1/strict.json", "cells", {"table": "T3"}),
     ("cells/positions.csv", "figures", {"table": "positions"}),
     ("cells/positions.csv", "tables", {}),
     ("cells/positions.csv", "show", {"table": "positions"}),
@@ -205,11 +205,11 @@ def test_a_truncated_or_missing_artefact_is_refused_by_name_with_the_command_tha
     finished: Finished,
     copied: Path,
     capsys: pytest.CaptureFixture[str],
-    damaged: str,
+    damaged: str | Path,
     stage: str,
     arguments: dict[str, str],
 ) -> None:
-    path = AT / damaged
+    path = damaged if isinstance(damaged, Path) else AT / damaged
     whole = path.read_bytes()
     for share in (0.9, 0.5, 0, None):
         if share is not None:
@@ -228,7 +228,7 @@ def test_a_truncated_or_missing_artefact_is_refused_by_name_with_the_command_tha
 def test_that_command_makes_it_anew(project: Project) -> None:
     """With DVC itself."""
     before = project.made()
-    path = project.folder / AT / "networks/old/0/seed0.safetensors"
+    path = project.folder / AT / "0/networks/old/seed0.safetensors"
     path.write_bytes(path.read_bytes()[:-9])
     line = said(project.stage("baseline", **UNTRAINED))
     *_, command = line.partition("to make it anew: ")

@@ -137,7 +137,7 @@ def test_other_positions_and_seeds_are_stages_beside_those_that_there_are(
 
 
 def test_what_was_changed_by_hand_is_noticed(project: Project) -> None:
-    path = project.folder / "artifacts/digits/networks/new/0/seed0.safetensors"
+    path = project.folder / "artifacts/digits/0/networks/new/seed0.safetensors"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
     project.append("results/digits/TABLES.md")

@@ -17,7 +17,7 @@ GRIDS: dict[str, Any] = {
 }
 SUITE = Suite("digits", {"dataset": "digits", "seeds": ["0_1"], "grids": GRIDS})
 HERE = Pair("new", "old", "0_1")
-MAIN, ABLATED = Path("artifacts/digits/clones/new/old/S/strict/0_1"), Path("artifacts/digits/ablated")
+MAIN, ABLATED = Path("artifacts/digits/0_1/clones/new/old/S/strict"), Path("artifacts/digits/0_1/ablated")
 
 
 @pytest.fixture(autouse=True)
@@ -49,8 +49,8 @@ def test_a_package_of_the_main_grid_stands_for_its_position_and_a_chosen_one_for
 
 
 def test_a_kept_fraction_stands_for_the_position_that_each_seed_chose() -> None:
-    put(ABLATED / "kept/keep50/new/old/S/strict/0_1/seed1.pnc")
-    put(ABLATED / "main/unmasked/new/old/S/strict/0_1/seed0.pnc")
+    put(ABLATED / "kept/keep50/new/old/S/strict/seed1.pnc")
+    put(ABLATED / "main/unmasked/new/old/S/strict/seed0.pnc")
     assert found() == [
         ("unmasked", 0, ("best",), ("unmasked", "S", "strict")),
         ("keep50", 1, ("best",), ("keep50", "S", "strict")),
@@ -59,14 +59,14 @@ def test_a_kept_fraction_stands_for_the_position_that_each_seed_chose() -> None:
 
 def test_leftovers_of_other_grids_and_other_pairs_are_passed_over() -> None:
     put(MAIN / "at/R0/seed0.pnc")
-    put(ABLATED / "kept/keep90/new/old/S/strict/0_1/seed0.pnc")
+    put(ABLATED / "kept/keep90/new/old/S/strict/seed0.pnc")
     assert found() == []
     put(MAIN / "at/R1/seed0.pnc")
     assert len(found()) == 1 and found(Pair("new", "other", "0_1")) == found(Pair("other", "old", "0_1")) == []
 
 
 def test_a_package_names_its_stage_and_the_settings_beside_it() -> None:
-    path = put(ABLATED / "kept/keep10/new/old/S/strict/0_1/seed0.pnc")
+    path = put(ABLATED / "kept/keep10/new/old/S/strict/seed0.pnc")
     put(path.with_name("settings.json"), {"clone": {"keep": 0.1}})
     (one,) = left(SUITE, HERE)
     assert isinstance(one, Left) and one.settings == {"clone": {"keep": 0.1}}

@@ -44,7 +44,7 @@ PARAMS = {
     "tasks": {"S": {"classes": [0]}, "M": {"classes": [0, 1, 2], "share": 0.1}},
 }
 SHOWN = {"tables": {"T1": TABLE_1, "positions": POSITIONS}, "figures": ["T1", "positions"]}
-SCORES = Path("artifacts/tiny/scores/main")
+SCORES = Path("results/tiny/scores/main")
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     alone = [score(method="pretrained", at="", regime="", task=task, metric="ori", value=99.0) for task in "SM"]
     for task in "SM":
         own = [[each for each in group if each["task"] == task] for group in (scores, alone)]
-        write_scores(SCORES / f"evaluate/new/old/{task}/strict/0_1.json", *own[0])
-        write_scores(SCORES / f"baseline/untrained/new/old/{task}/0_1.json", *own[1])
-    write_scores(SCORES / "evaluate" / "7.json", score(seed=7, value=1.0))
+        write_scores(SCORES / f"0_1/evaluate/new/old/{task}/strict.json", *own[0])
+        write_scores(SCORES / f"0_1/baseline/untrained/new/old/{task}.json", *own[1])
+    write_scores(SCORES / "7" / "evaluate.json", score(seed=7, value=1.0))
     return tmp_path
 
 
@@ -159,8 +159,10 @@ def test_only_files_that_are_there_are_named(workplace: Path, capsys: pytest.Cap
 def test_bad_scores_leave_the_old_cells(workplace: Path) -> None:
     run()
     before = Path("artifacts/tiny/cells/T1.csv").read_bytes()
-    (SCORES / "evaluate/new/old/S/strict/0_1.json").write_text("{}")
-    with pytest.raises(PncError, match=r"0_1\.json: .* anew: .* suites/tiny/dvc.yaml:evaluate@new-old-S-strict-0_1$"):
+    (SCORES / "0_1/evaluate/new/old/S/strict.json").write_text("{}")
+    with pytest.raises(
+        PncError, match=r"strict\.json: .* anew: .* suites/tiny/dvc.yaml:evaluate@new-old-S-strict-0_1$"
+    ):
         cells.main(argparse.Namespace(suite="tiny", table="T1"))
     assert Path("artifacts/tiny/cells/T1.csv").read_bytes() == before
 

@@ -48,12 +48,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, classes in NETWORKS.items():
         names = tuple(f"digit {index}" for index in classes)
         spec = NetworkSpec("lenet5", names, (0.5,) * 3, (0.3,) * 3, 32, 0.25)
-        save_network(at / f"artifacts/digits/networks/{name}/0/seed0.safetensors", build(spec, 0), spec)
+        save_network(at / f"artifacts/digits/0/networks/{name}/seed0.safetensors", build(spec, 0), spec)
         write_json(
-            at / f"artifacts/digits/networks/{name}/0/settings.json",
+            at / f"artifacts/digits/0/networks/{name}/settings.json",
             {**values["networks"][name], "recipe": values["recipes"]["usual"]},
         )
-    write_local_models(at / "artifacts/digits/local_models/new/0/seed0.safetensors", pictures.take(order))
+    write_local_models(at / "artifacts/digits/0/local_models/new/seed0.safetensors", pictures.take(order))
     return at
 
 
@@ -215,6 +215,6 @@ def test_an_artefact_that_cannot_be_read_is_named_with_the_command_that_makes_it
     with pytest.raises(PncError) as caught:
         store.network("new", "0", 7)
     assert str(caught.value) == (
-        "artifacts/digits/networks/new/0/seed7.safetensors: expected a safetensors file, found no file; "
+        "artifacts/digits/0/networks/new/seed7.safetensors: expected a safetensors file, found no file; "
         "to make it anew: dvc repro --force --single-item pretrain@new-0"
     )

@@ -137,11 +137,11 @@ def test_a_change_changes_just_the_keys_that_it_names(values: dict[str, Any], ch
 def test_every_artefact_lies_at_a_path_of_its_names() -> None:
     item = ("new", "old", "S", "strict", "0_1")
     assert SUITE.data("train.safetensors") == Path("artifacts/digits/data/train.safetensors")
-    assert SUITE.network("old", "0_1") == Path("artifacts/digits/networks/old/0_1")
-    assert SUITE.local_models("new", "0_1") == Path("artifacts/digits/local_models/new/0_1")
-    assert SUITE.clones(*item) == Path("artifacts/digits/clones/new/old/S/strict/0_1")
-    assert SUITE.ablated("kept", "keep", *item) == Path("artifacts/digits/ablated/kept/keep/new/old/S/strict/0_1")
-    assert SUITE.scores("main", "a", "0_1") == Path("artifacts/digits/scores/main/a/0_1.json")
+    assert SUITE.network("old", "0_1") == Path("artifacts/digits/0_1/networks/old")
+    assert SUITE.local_models("new", "0_1") == Path("artifacts/digits/0_1/local_models/new")
+    assert SUITE.clones(*item) == Path("artifacts/digits/0_1/clones/new/old/S/strict")
+    assert SUITE.ablated("kept", "keep", *item) == Path("artifacts/digits/0_1/ablated/kept/keep/new/old/S/strict")
+    assert SUITE.scores("main", "a", "0_1") == Path("results/digits/scores/main/0_1/a.json")
 
 
 def test_stages_are_called_as_dvc_calls_them() -> None:
@@ -155,13 +155,13 @@ def test_a_table_finds_the_scores_of_its_group_and_the_main_ones_of_this_suites_
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("tables.yaml").write_text(yaml.safe_dump(TABLES))
-    for name in ("main/a/0_1.json", "main/b/c/2.json", "main/a/5.json", "pairs/2.json", "kept/2.json"):
-        path = Path("artifacts/digits/scores", name)
+    for name in ("main/0_1/a.json", "main/2/b/c.json", "main/5/a.json", "pairs/2/a.json", "kept/2/a.json"):
+        path = Path("results/digits/scores", name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    at = SUITE.at / "scores"
-    assert SUITE.score_files("T1") == [at / "main/a/0_1.json", at / "main/b/c/2.json"]
-    assert SUITE.score_files("T2") == [at / "main/a/0_1.json", at / "main/b/c/2.json", at / "pairs/2.json"]
+    at = SUITE.results / "scores"
+    assert SUITE.score_files("T1") == [at / "main/0_1/a.json", at / "main/2/b/c.json"]
+    assert SUITE.score_files("T2") == [at / "main/0_1/a.json", at / "main/2/b/c.json", at / "pairs/2/a.json"]
 
 
 # Files
