@@ -1,6 +1,6 @@
 """Scores: what a classifier gets right on the test pictures, as records."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
