@@ -26,10 +26,14 @@ from pnc.incremental import LEARNERS, Choice, Course, Learner, choose, continued
 
 @dataclass(frozen=True)
 class LearnerEntry:
-    """A learner: its function in pnc.incremental (None: of the same name), its exemplars and its own settings."""
+    """A learner: its function in pnc.incremental (None: of the same name), its exemplars and its own settings.
+
+    ``trial``: how many steps a setting of its grid is tried on (None: all).
+    """
 
     function: str | None = None
     memory: int = 0
+    trial: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -153,7 +157,9 @@ def _taught(plan: Plan, name: str, entry: LearnerEntry, unfinished: Path, said: 
         groups = plan.groups(seed)
         course = plan.course(groups, seed, entry.memory, name, unfinished)
         kept = [group.held_out for group in groups]
-        choice = choice or choose(learner, course, entry.settings, kept[1:], kept[0])
+        if choice is None:
+            choice = choose(learner, course, entry.settings, kept[1:], kept[0], steps=entry.trial)
+            course = choice.course
         for measured in _measured(learner.run(course, choice.settings), course.target, groups):
             yield {**own, "seed": seed, **measured}
     if choice is not None and choice.chosen:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +42,7 @@ def clone(
     *,
     rehearsal: Samples | None = None,
     settings: SettingsLike | None = None,
-    positions: Sequence[int] | None = None,
+    positions: Sequence[int] | Literal["all"] | None = None,
     seed: int = 0,
     checkpoints: str | Path | None = None,
     progress: bool | None = None,
@@ -53,7 +53,8 @@ def clone(
     [n, C, H, W] with the source's labels [n], as Images or as batches (a DataLoader), uint8 or floats in [0, 1];
     pictures of other classes are refused. ``rehearsal`` is some of D_o with the target's labels: given, it makes the
     regime "rehearsal", unless ``settings`` (also a mapping, or a JSON file's path) say otherwise, which is refused.
-    ``positions`` limits the search over R. The work is done where the target lies. ``checkpoints`` is a folder where
+    R is searched from L − 1 on, until one converges worse than those before it; ``positions`` are those to search, or
+    "all" of them, as Algorithm 1 has it: the early ones take most of the time, and are seldom chosen. The work is done where the target lies. ``checkpoints`` is a folder where
     work that is cut off goes on when it is called again with the same input. ``progress`` is shown on a terminal if
     not said. The package's ``provenance`` has the source's own accuracy on D_t, in per cent, and under "searched" how
     every R went: its converged loss, held-out accuracy, δ and expected leak.
@@ -64,7 +65,7 @@ def clone(
     with torch.inference_mode(False), torch.enable_grad():
         chosen = read_settings(settings, rehearsal is not None)
         task, names = make_task(source, target, samples, classes, rehearsal=rehearsal, settings=chosen, seed=seed)
-        searched = usable_positions(task) if positions is None else positions
+        searched = usable_positions(task) if positions is None or positions == "all" else positions
         check_search(task, chosen, searched)
         _warn_of_unmasked(task, searched)
         right = _source_accuracy(task, names)
@@ -74,7 +75,15 @@ def clone(
         )
         with _unfinished(checkpoints, task, chosen, seed) as kept:
             packages = search(
-                task, local_models, chosen, names, positions=searched, seed=seed, checkpoint=kept, progress=shown
+                task,
+                local_models,
+                chosen,
+                names,
+                positions=searched,
+                seed=seed,
+                until_worse=positions is None,
+                checkpoint=kept,
+                progress=shown,
             )
         best = packages[best_position(converged_losses(packages))]
         provenance = {**best.info.provenance, "source_accuracy": right, "searched": _searched(packages)}

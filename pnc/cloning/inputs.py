@@ -18,6 +18,7 @@ from pnc.cloning.task import CloneTask
 from pnc.cloning.widen import widen
 
 BATCH = 250
+SHARE = 4  # inputs of L_ins for each one of L_loc, whose passes through the masked source are on top
 CACHE = 2**30  # bytes of features that are kept rather than computed again
 
 
@@ -51,11 +52,13 @@ class Near:
         return len(self.pixels)
 
 
-def taught(task: CloneTask, images: Images, near: Near, settings: CloneSettings, draws: torch.Generator) -> Inputs:
-    """What L_ins is distilled on: ``near``, or as many widened pictures of ``images``, answered by the source."""
+def taught(
+    task: CloneTask, images: Images, near: Near, count: int, settings: CloneSettings, draws: torch.Generator
+) -> Inputs:
+    """What L_ins is distilled on: ``near``, or ``count`` widened pictures of ``images``, answered by the source."""
     if settings.inputs == "neighbourhood":
         return _answered(task, near.pixels, near.labels, near.answers)
-    chosen = rows(len(images), len(near), draws)
+    chosen = rows(len(images), count, draws)
     pixels = _drawn(images.pixels, chosen, lambda pictures: widen(pictures, draws))
     return _answered(task, pixels, images.labels[chosen])
 

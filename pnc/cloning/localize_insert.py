@@ -20,7 +20,7 @@ from pnc.base.train import Checkpoint, Schedule, fit
 from pnc.cloning import objective
 from pnc.cloning.calibration import Offset, calibrate
 from pnc.cloning.candidate import Candidate
-from pnc.cloning.inputs import BATCH, Inputs, Near, features, near, rehearsed, taught
+from pnc.cloning.inputs import BATCH, SHARE, Inputs, Near, features, near, rehearsed, taught
 from pnc.cloning.local.local_models import LocalModels
 from pnc.cloning.masks import kept_filters
 from pnc.cloning.settings import CloneSettings
@@ -51,11 +51,13 @@ def localize_insert(
     positions: Sequence[int],
     *,
     seed: int,
+    until_worse: bool = False,
     checkpoint: Checkpoint | None = None,
     progress: bool = False,
 ) -> dict[int, tuple[Candidate, Outcome]]:
     """Train, harden and calibrate one candidate per position R_t. Neither network changes.
 
+    ``until_worse``: those behind the first that converges worse than an earlier one are left out.
     ``local_models`` is G around some of ``task.pixels``, with all of the source's outputs. Raises PncError for a
     position that the target lacks, local models of other pictures, or a rehearsal without its samples.
     """
@@ -75,12 +77,17 @@ def localize_insert(
             converged, accuracy = _Learner(task, settings, candidate, held_out, seed).examine(candidate.tail)
             offset = calibrate(candidate, sliced, task, settings, seed)
         found[position] = (candidate, Outcome(epochs, converged, accuracy, offset))
+        if until_worse and converged > min(outcome.converged for _, outcome in found.values()):
+            break
     return found
 
 
 @dataclass(frozen=True)
 class _Lessons:
-    """Training or held-out inputs: ``near`` for L_loc, ``taught`` for L_ins, ``rehearsed`` where D_o is seen."""
+    """Training or held-out inputs: ``near`` for L_loc, ``taught`` for L_ins, ``rehearsed`` where D_o is seen.
+
+    L_loc takes one input for every ``SHARE`` of L_ins.
+    """
 
     near: Near
     taught: Inputs
@@ -97,8 +104,8 @@ class _Lessons:
     ) -> "_Lessons":
         """``count`` of each, made from D_t and D_o."""
         (new, old), draws = images, generator(seed, "inputs", len(images[0]))
-        around = near(new, local, count, draws)
-        wide = taught(task, new, around, settings, draws)
+        around = near(new, local, count if settings.inputs == "neighbourhood" else -(-count // SHARE), draws)
+        wide = taught(task, new, around, count, settings, draws)
         if settings.regime == "strict" or old is None:
             return _Lessons(around, wide, None)
         return _Lessons(around, wide, rehearsed(task, new, old, count, settings.rehearsal, draws))
@@ -181,7 +188,7 @@ class _Learner:
         settings = self.settings
         total = self._insertion(indices, tail)
         if settings.localisation > 0 and isinstance(tail, MaskedTail):
-            total = total + settings.localisation * self._localisation(indices[: max(1, len(indices) // 4)], tail)
+            total = total + settings.localisation * self._localisation(indices[: max(1, len(indices) // SHARE)], tail)
         if self.lessons.rehearsed is not None:
             drawn = torch.randint(len(self.lessons.rehearsed), (len(indices),), generator=draws)
             total = total + settings.rehearsal.weight * self._rehearsal(self.lessons.rehearsed, drawn, tail)
@@ -220,6 +227,7 @@ class _Learner:
 
     def _localisation(self, indices: Tensor, tail: MaskedTail) -> Tensor:
         """L_loc: the masked source, on its own features, against g_i(b)."""
+        indices = indices % len(self.lessons.near)
         head, classes = self.task.source.head, list(self.task.classes)
         weight, bias = objective.source_rows(head, classes, rest_weight=0)
         masked = F.linear(tail(self.near(indices)), weight, bias)

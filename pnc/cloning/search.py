@@ -23,12 +23,25 @@ def search(
     *,
     positions: Sequence[int] | None = None,
     seed: int = 0,
+    until_worse: bool = False,
     checkpoint: Checkpoint | None = None,
     progress: bool = False,
 ) -> dict[int, ClonePackage]:
-    """A package for every position R (all of L−1 … 0 if not given); ``provenance`` says how each went."""
+    """A package for every position R (all of L−1 … 0 if not given); ``provenance`` says how each went.
+
+    ``until_worse`` as in ``localize_insert``.
+    """
     chosen = tuple(reversed(range(len(task.target)))) if positions is None else tuple(positions)
-    found = localize_insert(task, local_models, settings, chosen, seed=seed, checkpoint=checkpoint, progress=progress)
+    found = localize_insert(
+        task,
+        local_models,
+        settings,
+        chosen,
+        seed=seed,
+        until_worse=until_worse,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
     return {
         position: to_package(candidate, outcome, task, settings, names, seed)
         for position, (candidate, outcome) in found.items()

@@ -75,7 +75,7 @@ class CloneSettings:
     held_out: float = 0.2
     score_rate: float = 3.0
     anneal: float = 0.0
-    inputs_per_epoch: int = 20000
+    inputs_per_epoch: int = 8000
     start_inputs: int = 1024
     held_out_inputs: int = 2048
     schedule: Schedule = field(default_factory=lambda: Schedule(epochs=3, batch=128, lr=5e-3))

@@ -4,6 +4,7 @@ import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Literal
 
 from pnc.base.errors import bad
 from pnc.commands._learning import add_samples, add_settings, parse_settings
@@ -29,7 +30,9 @@ def clone(parser: ArgumentParser) -> Run:
     )
     parser.add_argument("--regime", choices=("strict", "rehearsal"), help="by default what --rehearsal implies")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="where the package goes")
-    parser.add_argument("--positions", nargs="+", type=int, metavar="R", help="search these alone (default: all)")
+    parser.add_argument(
+        "--positions", nargs="+", metavar="R", help="search these alone, or all (default: from the last on, until one is worse)"
+    )  # fmt: skip
     add_settings(parser, "keep=0.5 insert.epochs=20")
     parser.add_argument("--quiet", action="store_true", help="say nothing of how far it is")
     return _run
@@ -62,7 +65,7 @@ def _run(arguments: Namespace) -> None:
     try:
         package = pnc.clone(
             source.network, target.network, samples, classes, rehearsal=rehearsal, settings=changes,
-            positions=arguments.positions, seed=arguments.seed, progress=not arguments.quiet, checkpoints=unfinished,
+            positions=_positions(arguments.positions), seed=arguments.seed, progress=not arguments.quiet, checkpoints=unfinished,
         )  # fmt: skip
     except KeyboardInterrupt as stop:
         if unfinished.is_dir():
@@ -71,3 +74,13 @@ def _run(arguments: Namespace) -> None:
     package.save(out)
     shutil.rmtree(unfinished, ignore_errors=True)
     print(describe(out, package))
+
+
+def _positions(words: list[str] | None) -> list[int] | Literal["all"] | None:
+    if words is None:
+        return None
+    if words == ["all"]:
+        return "all"
+    if not all(word.isdecimal() for word in words):
+        raise bad("--positions", expected="whole numbers, or all", found=" ".join(words))
+    return list(map(int, words))

@@ -1,15 +1,15 @@
 """The choice of a learner's settings from a small grid, on held-out pictures: never on test data.
 
-What is maximised is the mean over the steps of the accuracy on held-out pictures of all classes so far, each class
-weighing the same. A strict learner may not be shown an old picture: of the target's own classes none are held out for
-it, and the accuracy on those of the steps is multiplied with the share of them that the learner's logits of the
+What is maximised is the mean over a trial's steps of the accuracy on held-out pictures of all classes so far, each
+class weighing the same. A strict learner may not be shown an old picture: of the target's own classes none are held out
+for it, and the accuracy on those of the steps is multiplied with the share of them that the learner's logits of the
 target's classes, taken alone, still answer as the target does. The first says what was learned, the second falls when
 the network forgets.
 """
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import nn
@@ -25,31 +25,43 @@ GRID = "grid"
 
 @dataclass(frozen=True)
 class Choice:
-    """``settings`` to run a learner with, and what was ``chosen`` of the grid: values by dotted key."""
+    """``settings`` to run a learner with, and what was ``chosen`` of the grid: values by dotted key.
+
+    ``course`` is that of the trial which was chosen: where it keeps checkpoints, nothing is trained again in it.
+    """
 
     settings: Mapping[str, Any]
     chosen: Mapping[str, Any]
+    course: Course = field(compare=False, repr=False)
 
 
 def choose(
-    learner: Learner, course: Course, settings: Mapping[str, Any], held_out: Sequence[Images], own: Images | None
+    learner: Learner,
+    course: Course,
+    settings: Mapping[str, Any],
+    held_out: Sequence[Images],
+    own: Images | None,
+    *,
+    steps: int | None = None,
 ) -> Choice:
     """The best of ``settings["grid"]``, which has a list of values for some of the settings; the first of equals.
 
     ``held_out`` are pictures of each step, ``own`` of the target's own classes, both labelled as in ``course``.
+    ``steps``: a trial takes only so many (None: all), as whoever learns step by step knows no later ones yet.
     Without a grid ``settings`` are taken as they are. Raises PncError for a grid that is none.
     """
     fixed = {key: value for key, value in settings.items() if key != GRID}
     tried = list(_combinations(f"{learner.name}.{GRID}", settings.get(GRID, {})))
     if len(tried) == 1:
-        return Choice(_with(fixed, tried[0]), tried[0])
-    values = []
-    for number, each in enumerate(tried):
-        trial = course if course.checkpoint is None else replace(course, checkpoint=course.part(f"try{number}"))
-        models = learner.run(trial, _with(fixed, each))
-        values.append(criterion(models, course, held_out, own if learner.regime == "rehearsal" else None))
-    best = tried[values.index(max(values))]
-    return Choice(_with(fixed, best), best)
+        return Choice(_with(fixed, tried[0]), tried[0], course)
+    seen = own if learner.regime == "rehearsal" else None
+    choices = [
+        Choice(_with(fixed, each), each, replace(course, checkpoint=course.part(f"try{number}")))
+        for number, each in enumerate(tried)
+    ]
+    trials = (itertools.islice(learner.run(each.course, each.settings), steps) for each in choices)
+    values = [criterion(models, course, held_out, seen) for models in trials]
+    return choices[values.index(max(values))]
 
 
 def criterion(models: Iterator[nn.Module], course: Course, held_out: Sequence[Images], own: Images | None) -> float:

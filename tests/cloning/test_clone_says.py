@@ -94,6 +94,15 @@ def test_work_on_other_input_is_not_gone_on_with(tmp_path: Path, monkeypatch: py
     assert set(tmp_path.iterdir()) == left
 
 
+@pytest.mark.parametrize(("positions", "searched"), [(None, {"2", "1"}), ("all", {"2", "1", "0"}), ([0], {"0"})])
+def test_unless_told_a_clone_searches_from_the_last_position_on_until_one_is_worse(
+    positions: Any, searched: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter((1.0, 2.0, 0.5))
+    monkeypatch.setattr("pnc.cloning.localize_insert._Learner.examine", lambda *_: (next(losses), 1.0))
+    assert set(make(positions=positions).info.provenance["searched"]) == searched
+
+
 def test_a_package_says_how_every_position_went() -> None:
     package = make(positions=[2, 1])
     searched = package.info.provenance["searched"]

@@ -64,6 +64,16 @@ def test_one_position_at_a_time_gives_the_same_bits_as_all_at_once(regime: str) 
         assert same(alone, together, position)
 
 
+@pytest.mark.parametrize(("losses", "left"), [((3, 2, 1), (2, 1, 0)), ((1, 2, 0), (2, 1)), ((2, 1, 3), (2, 1, 0))])
+def test_a_search_may_end_with_the_first_position_that_converges_worse(
+    losses: tuple[float, ...], left: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = iter(losses)
+    monkeypatch.setattr("pnc.cloning.localize_insert._Learner.examine", lambda *_: (next(said), 1.0))
+    found = learned(clone_task(), quick(schedule=Schedule(1), insert=None), [2, 1, 0], until_worse=True)
+    assert tuple(found) == left
+
+
 def test_the_seed_decides_the_result_and_the_global_generator_does_not() -> None:
     torch.manual_seed(1)
     again = learned(clone_task(), quick(), [2, 1, 0])

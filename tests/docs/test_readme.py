@@ -139,7 +139,7 @@ def test_the_code_of_a_page_runs_and_prints_what_it_says(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if page == README:  # it has no settings of its own: half a minute of processor time, if left alone
-        fewer = {20000: 512, 1024: 64, 2048: 64}
+        fewer = {8000: 512, 1024: 64, 2048: 64}
         defaults = tuple(fewer.get(value, value) for value in CloneSettings.__init__.__defaults__)
         monkeypatch.setattr(CloneSettings.__init__, "__defaults__", defaults)
     pairs, known = run(page)

@@ -1,5 +1,8 @@
 """The choice of a learner's settings: from a stated grid, on held-out pictures that its regime may see."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ from incremental._lessons import FIRST, OWN, SCHEDULE, course
 from torch import Tensor, nn
 
 from pnc.base.errors import PncError
+from pnc.base.train import Checkpoint
 from pnc.incremental import LEARNERS, choose, continued
 from pnc.incremental._choose import criterion
 
@@ -82,3 +86,30 @@ def test_without_old_pictures_what_was_learned_is_multiplied_with_what_was_kept(
 def test_what_is_no_grid_is_refused(grid: Any, said: str) -> None:
     with pytest.raises(PncError, match=f"^{said}$"):
         choose(LEARNERS.get("lwf"), course("lwf"), {"schedule": SCHEDULE, "grid": grid}, HELD_OUT, None)
+
+
+def test_what_the_best_trial_learned_is_not_learned_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are checkpoints, in the course that the choice names."""
+    learner, taught = LEARNERS.get("lwf"), replace(course("lwf"), checkpoint=Checkpoint(tmp_path / "lwf.pt"))
+    settings = {"schedule": SCHEDULE, "grid": {"schedule": {"lr": RATES}}}
+    choice = choose(learner, taught, settings, HELD_OUT, None)
+    anew = list(learner.run(taught, choice.settings))
+    monkeypatch.setattr("pnc.base.train._step", None)  # whoever learns, fails
+    again = list(learner.run(choice.course, choice.settings))
+    assert len(anew) == len(again) > 1
+    for first, second in zip(anew, again, strict=True):
+        assert all(map(torch.equal, first.state_dict().values(), second.state_dict().values()))
+
+
+def test_a_trial_may_end_after_some_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+
+    def counting(models: Iterator[nn.Module], *_: Any) -> float:
+        taken.append(len(list(models)))
+        return 0.0
+
+    monkeypatch.setattr("pnc.incremental._choose.criterion", counting)
+    settings = {"schedule": SCHEDULE, "grid": {"schedule": {"lr": RATES}}}
+    for steps in (1, None):
+        choose(LEARNERS.get("lwf"), course("lwf"), settings, HELD_OUT, None, steps=steps)
+    assert taken == [1, 1, 2, 2]

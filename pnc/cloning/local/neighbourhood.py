@@ -25,7 +25,7 @@ class Neighbourhood:
     """
 
     grid: int = 4
-    masks: int = 100
+    masks: int = 40
     sigma: float = 0.25
     kernel: Kernel = "lime"
     weighting: Weighting = "both"
