@@ -53,10 +53,13 @@ def clone(
     [n, C, H, W] with the source's labels [n], as Images or as batches (a DataLoader), uint8 or floats in [0, 1];
     pictures of other classes are refused. ``rehearsal`` is some of D_o with the target's labels: given, it makes the
     regime "rehearsal", unless ``settings`` (also a mapping, or a JSON file's path) say otherwise, which is refused.
-    R is searched from L − 1 on, until one converges worse than those before it; ``positions`` are those to search, or
-    "all" of them, as Algorithm 1 has it: the early ones take most of the time, and are seldom chosen. The work is done where the target lies. ``checkpoints`` is a folder where
-    work that is cut off goes on when it is called again with the same input. ``progress`` is shown on a terminal if
-    not said. The package's ``provenance`` has the source's own accuracy on D_t, in per cent, and under "searched" how
+
+    R is searched from L − 1 on, until one converges worse than those before it: the early ones take most of the time,
+    and are seldom chosen. ``positions`` are those to search, or "all" of them, as Algorithm 1 has it.
+
+    The work is done where the target lies. ``checkpoints`` is a folder where work that is cut off goes on when it is
+    called again with the same input. ``progress`` is shown on a terminal if not said. The package's ``provenance`` has
+    the source's own accuracy on D_t, in per cent, and under "searched" how
     every R went: its converged loss, held-out accuracy, δ and expected leak.
 
     Raises PncError for input that does not fit. Warns where the source answers a class's pictures with other classes

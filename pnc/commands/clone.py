@@ -31,7 +31,8 @@ def clone(parser: ArgumentParser) -> Run:
     parser.add_argument("--regime", choices=("strict", "rehearsal"), help="by default what --rehearsal implies")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="where the package goes")
     parser.add_argument(
-        "--positions", nargs="+", metavar="R", help="search these alone, or all (default: from the last on, until one is worse)"
+        "--positions", nargs="+", metavar="R",
+        help="search these alone, or all (default: from the last on, until one is worse)",
     )  # fmt: skip
     add_settings(parser, "keep=0.5 insert.epochs=20")
     parser.add_argument("--quiet", action="store_true", help="say nothing of how far it is")
@@ -65,7 +66,8 @@ def _run(arguments: Namespace) -> None:
     try:
         package = pnc.clone(
             source.network, target.network, samples, classes, rehearsal=rehearsal, settings=changes,
-            positions=_positions(arguments.positions), seed=arguments.seed, progress=not arguments.quiet, checkpoints=unfinished,
+            positions=_positions(arguments.positions), seed=arguments.seed,
+            progress=not arguments.quiet, checkpoints=unfinished,
         )  # fmt: skip
     except KeyboardInterrupt as stop:
         if unfinished.is_dir():

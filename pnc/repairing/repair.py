@@ -148,7 +148,7 @@ def _inputs(task: CloneTask, how: CloneSettings, seed: int) -> Inputs:
     draws, images = generator(seed, "repair"), task.samples
     chosen = rows(len(images), how.inputs_per_epoch, draws)
     plain = Near(images.pixels[chosen], images.labels[chosen], predict(task.source, images.pixels)[chosen])
-    return taught(task, images, plain, how, draws)
+    return taught(task, images, plain, len(plain), how, draws)
 
 
 @torch.no_grad()
