@@ -11,8 +11,10 @@ from hypothesis import settings
 torch.set_num_threads(2)
 # A shell's background job ignores it, and so would every process that is started and interrupted here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-settings.register_profile("pnc", deadline=None)
-settings.load_profile("pnc")
+# A property is tried on 25 inputs, or on as many as its test says: HYPOTHESIS_PROFILE=thorough has ten times as many.
+settings.register_profile("pnc", deadline=None, max_examples=25)
+settings.register_profile("thorough", deadline=None, max_examples=250)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "pnc"))
 
 
 @pytest.fixture(scope="session")

@@ -59,8 +59,8 @@ def clone(
 
     The work is done where the target lies. ``checkpoints`` is a folder where work that is cut off goes on when it is
     called again with the same input. ``progress`` is shown on a terminal if not said. The package's ``provenance`` has
-    the source's own accuracy on D_t, in per cent, and under "searched" how
-    every R went: its converged loss, held-out accuracy, δ and expected leak.
+    the source's own accuracy on D_t, in per cent, and under "searched" how every R went: its converged loss, held-out
+    accuracy, δ and expected leak.
 
     Raises PncError for input that does not fit. Warns where the source answers a class's pictures with other classes
     alone, where it has filters that M cannot choose among, and where T_t is expected to lose much to T_s.

@@ -3,8 +3,8 @@
 What is maximised is the mean over a trial's steps of the accuracy on held-out pictures of all classes so far, each
 class weighing the same. A strict learner may not be shown an old picture: of the target's own classes none are held
 out for it, and the accuracy on those of the steps is multiplied with the share of them that the learner's logits of
-the target's classes, taken alone, still answer as the target does. The first says what was learned, the second falls when
-the network forgets.
+the target's classes, taken alone, still answer as the target does. The first says what was learned, the second falls
+when the network forgets.
 """
 
 import itertools
