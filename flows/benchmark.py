@@ -25,7 +25,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.scheduler:
         _check(arguments.scheduler, arguments.runner)
     with Console().status("Reading the graph"):
-        graph = read_graph(arguments.targets)
+        graph = read_graph(arguments.targets, arguments.allow_missing)
     if all(stage.clean for stage in graph.values()):  # Prefect and its server take three times as long
         print(f"{len(graph)} Cached")
         return 0
@@ -53,6 +53,11 @@ def _check(scheduler: str, runner: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="benchmark", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="stage, group of stages or output")
+    parser.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="stages that ran elsewhere are done, and what they made is made here only where something needs it",
+    )
     parser.add_argument("--runner", choices=("threads", "dask"), default="threads", help="where stages run")
     parser.add_argument("--workers", type=int, metavar="N", help="stages at once (default: one for each core)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask cluster's (default: a local one)")

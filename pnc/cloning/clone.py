@@ -58,9 +58,9 @@ def clone(
     and are seldom chosen. ``positions`` are those to search, or "all" of them, as Algorithm 1 has it.
 
     The work is done where the target lies. ``checkpoints`` is a folder where work that is cut off goes on when it is
-    called again with the same input. ``progress`` is shown on a terminal if not said. The package says in its
-    ``provenance`` how accurate the source is on D_t, in per cent, and under "searched" how every R went: its converged
-    loss, held-out accuracy, δ and expected leak.
+    called again with the same input. ``progress`` is shown on a terminal if not said. The ``provenance`` of a package
+    says how accurate the source is on D_t, in per cent, and under "searched" how every R went: its converged loss,
+    held-out accuracy, δ and expected leak.
 
     Raises PncError for input that does not fit. Warns where the source answers a class's pictures with other classes
     alone, where it has filters that M cannot choose among, and where T_t is expected to lose much to T_s.
