@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pnc.base.errors import PncError
-from pnc.base.files import read_json, replacing, write_bytes, write_json, write_text
+from pnc.base.files import read_json, replacing, write_bytes, write_json, write_record, write_text
 from pnc.base.tensors import read_tensors, write_tensors
 
 json_values = st.recursive(
@@ -220,3 +220,15 @@ def test_damaged_tensors(tmp_path: Path, damage: Callable[[bytes], bytes]) -> No
         read_tensors(path)
     assert str(caught.value).startswith(f"{path}: expected a whole safetensors file, found a damaged one (")
     assert "\n" not in str(caught.value)
+
+
+def test_of_a_record_one_list_may_have_a_line_for_each_item(tmp_path: Path) -> None:
+    """So that git shows which of many numbers has changed."""
+    value = {"scores": [{"b": 2, "a": [1, {}]}, {"a": None}], "settings": {"scores": None, "rows": [1]}}
+    write_record(tmp_path / "rows.json", value, rows="scores")
+    write_record(tmp_path / "plain.json", value)
+    assert read_json(tmp_path / "rows.json") == read_json(tmp_path / "plain.json") == value
+    lines = (tmp_path / "rows.json").read_text().splitlines()
+    assert ' "scores": [' in lines and '  {"a": [1, {}], "b": 2},' in lines and '  {"a": null}' in lines
+    write_record(tmp_path / "none.json", {"scores": []}, rows="scores")
+    assert read_json(tmp_path / "none.json") == {"scores": []}
