@@ -38,9 +38,15 @@ def test_it_learns_what_pnc_clone_learns_to_the_bit(package: pnc.ClonePackage) -
     assert package._serialise() == expected._serialise()
 
 
-def test_provenance_has_the_losses_and_the_offset_of_every_position(package: pnc.ClonePackage) -> None:
+def test_provenance_has_the_losses_and_the_offset_of_every_position(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, *clone_words("all.pnc", "--positions", "all", "--quiet"))
+    package = pnc.ClonePackage.load("all.pnc")
     every, own = package.info.provenance["searched"], package.info.provenance
-    assert {key: own[key] for key in every["0"]} == every[str(package.info.position)]
+    assert (
+        set(every) == {"2", "1", "0"} and {key: own[key] for key in every["0"]} == every[str(package.info.position)]
+    )
     assert set(every["0"]) == {"loss", "accuracy", "delta", "leak"}
     assert min(every, key=lambda R: every[R]["loss"]) == str(package.info.position)
 
@@ -78,9 +84,9 @@ def test_what_was_learned_is_not_learned_again(
 
     with monkeypatch.context() as patched:
         patched.setattr(pnc.cloning.localize_insert, "calibrate", interrupted)
-        assert main(clone_words()) == 130
+        assert main(clone_words("owls.pnc", "--positions", "all")) == 130
     assert "localise: 2/2" in capsys.readouterr().err
-    assert main(clone_words()) == 0
+    assert main(clone_words("owls.pnc", "--positions", "all")) == 0
     lines = capsys.readouterr().err.splitlines()
     assert "pnc: going on from owls.pnc.unfinished" in lines
     assert lines.count("localise: 2/2") == lines.count("insert: 2/2") == 2  # of R = 1 and 0
@@ -158,6 +164,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "a wrong value": (["--set", "keep=much"], "settings.keep: expected a value of type float, found 'much'"),
     "whole and in parts": (["--set", "insert=null", "insert.lr=1"], "--set: expected 'insert' whole or in parts"),
     "no device": (["--device", "abacus"], "--device: expected a device that is here, cpu or cuda, found 'abacus'"),
+    "no number": (["--positions", "2", "last"], "--positions: expected whole numbers, or all, found 2 last"),
     "no position": (["--positions", "5"], "positions R: expected blocks of the target, 0…2, found [5]"),
     "no place": (
         ["--out", "animals.safetensors/x.pnc"],
