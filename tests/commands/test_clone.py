@@ -44,9 +44,8 @@ def test_provenance_has_the_losses_and_the_offset_of_every_position(
     run(capsys, *clone_words("all.pnc", "--positions", "all", "--quiet"))
     package = pnc.ClonePackage.load("all.pnc")
     every, own = package.info.provenance["searched"], package.info.provenance
-    assert (
-        set(every) == {"2", "1", "0"} and {key: own[key] for key in every["0"]} == every[str(package.info.position)]
-    )
+    assert set(every) == {"2", "1", "0"}
+    assert {key: own[key] for key in every["0"]} == every[str(package.info.position)]
     assert set(every["0"]) == {"loss", "accuracy", "delta", "leak"}
     assert min(every, key=lambda R: every[R]["loss"]) == str(package.info.position)
 
