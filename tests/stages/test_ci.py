@@ -55,3 +55,23 @@ def test_ci_run_stops_at_the_first_failure() -> None:
     assert RUN.stat().st_mode & 0o111
     assert subprocess.run(["bash", "-n", RUN]).returncode == 0
     assert "set -euo pipefail" in RUN.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "taken"),
+    [(["demo"], "main"), (["digits"], ""), (["regression", "TABLES=T1"], "main"), (["regression", "TABLES="], "")],
+)
+def test_a_fresh_clone_measures_what_git_has_the_scores_of(words: list[str], taken: str, tmp_path: Path) -> None:
+    done = subprocess.run(["make", "--dry-run", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    (anew,) = (line for line in lines if "results/digits/scores" in line)
+    assert lines.index(anew) < next(index for index, line in enumerate(lines) if "flows.benchmark" in line)
+    scores = tmp_path / "results/digits/scores"
+    for group in ("main", "kept"):
+        (scores / group).mkdir(parents=True)
+    (tmp_path / "artifacts/digits").mkdir(parents=True)
+    subprocess.run(anew, shell=True, cwd=tmp_path, check=True)
+    assert {path.name for path in scores.iterdir()} == {"main", "kept"}
+    (tmp_path / "artifacts/digits").rmdir()
+    subprocess.run(anew, shell=True, cwd=tmp_path, check=True)
+    assert not (scores / taken).exists() and (scores / "kept").exists() == bool(taken)
