@@ -39,7 +39,7 @@ def main(arguments: argparse.Namespace) -> None:
     items = sorted(left(store.suite, pair), key=lambda item: (item.task, item.seed))
     for (_, seed), own in groupby(items, key=lambda item: (item.task, item.seed)):
         for place, scores, behind in _counted(store, pair, seed, list(own), files):
-            path = folder.joinpath(*place[:-1], f"{place[-1]}.json")
+            path = store.suite.scores(GROUP, pair.source, pair.target, *place, pair.seeds)
             found[path] += scores
             settings[path] = {"networks": networks, **behind, "costs": HOW}
     of = made() | {"device": device_name()}  # the CPU's: all of it is counted there, whatever else there is
@@ -48,7 +48,8 @@ def main(arguments: argparse.Namespace) -> None:
     for variant, task, regime in dict.fromkeys(item.own for item in items if item.variant):
         accuracies = store.suite.scores(OTHER, variant, pair.source, pair.target, task, regime, pair.seeds)
         if accuracies.is_file():
-            _carry(accuracies, folder.joinpath(OTHER, variant, task, accuracies.name))
+            place = (OTHER, variant, task, regime)
+            _carry(accuracies, store.suite.scores(GROUP, pair.source, pair.target, *place, pair.seeds))
 
 
 def _counted(store: Store, pair: Pair, seed: int, items: list[Left], files: dict[Shapes, int]) -> Iterator[Scores]:

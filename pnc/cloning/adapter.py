@@ -34,13 +34,13 @@ class Adapter(nn.Module):
 
     def _convolved(self, h: Tensor) -> Tensor:
         """``conv(h)``. A 1×1 convolution is learned as a product of matrices: between few channels, as in front of
-        block 0, the gradients of a convolution's weights take a CPU ten times as long.
+        block 0, the gradients of a convolution's weights take a CPU ten times as long. A trace is of what is shipped.
         """
-        if self.conv.kernel_size != (1, 1) or not torch.is_grad_enabled():
+        learns = torch.is_grad_enabled() and not torch.jit.is_tracing()
+        if self.conv.kernel_size != (1, 1) or not learns:
             return self.conv(h)
-        weight, bias = self.conv.weight.flatten(1), self.conv.bias
-        y = torch.einsum("oc,nchw->nohw", weight, h)
-        return y if bias is None else y + bias.view(-1, 1, 1)
+        weight, bias = self.conv.parameters()
+        return torch.einsum("oc,nchw->nohw", weight.flatten(1), h) + bias.view(-1, 1, 1)
 
     @torch.no_grad()
     def start_from(self, pairs: Iterable[tuple[Tensor, Tensor]], ridge: float = 1e-3) -> float:

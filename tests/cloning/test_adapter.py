@@ -105,3 +105,18 @@ def test_a_3x3_adapter_recovers_a_convolution_that_no_1x1_one_can() -> None:
     assert wide.start_from([(h, conv(h).detach())], ridge=1e-9) == pytest.approx(1, abs=1e-6)
     torch.testing.assert_close(wide.conv.weight, conv.weight, atol=1e-3, rtol=1e-3)
     assert narrow.start_from([(h, conv(h).detach())]) < 0.5
+
+
+def test_a_is_learned_as_the_convolution_that_it_is() -> None:
+    h, adapter = features(8, 3), Adapter(3, 5, (4, 4))
+    learned = adapter(h)
+    torch.testing.assert_close(learned, adapter.conv(h).relu())
+    wanted = torch.autograd.grad(adapter.conv(h).relu().square().sum(), list(adapter.parameters()))
+    torch.testing.assert_close(torch.autograd.grad(learned.square().sum(), list(adapter.parameters())), wanted)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_a_trace_is_the_same_whether_gradients_are_wanted_or_not() -> None:
+    h, adapter = features(8, 3), Adapter(3, 5, (4, 4))
+    traced = torch.jit.trace(adapter, h)  # it compares itself with one that wants none
+    assert "einsum" not in str(traced.graph) and torch.equal(traced(h), adapter.conv(h).relu())
