@@ -115,7 +115,7 @@ def test_a_is_learned_as_the_convolution_that_it_is() -> None:
     torch.testing.assert_close(torch.autograd.grad(learned.square().sum(), list(adapter.parameters())), wanted)
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_a_trace_is_the_same_whether_gradients_are_wanted_or_not() -> None:
     h, adapter = features(8, 3), Adapter(3, 5, (4, 4))
     traced = torch.jit.trace(adapter, h)  # it compares itself with one that wants none
