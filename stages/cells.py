@@ -7,25 +7,24 @@ import pandas as pd
 
 from bench.report import paper
 from bench.report.aggregate import aggregate
-from bench.report.cells import write_cells
+from bench.report.part import write_part
 from bench.report.query import table
 from bench.report.scores import read_scores
 from bench.work.cli import run
 from bench.work.makers import makers
 from bench.work.suite import Suite, load_suite
 from pnc.base.errors import PncError
-from pnc.base.files import write_json
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write the cells of one table as CSV, and as JSON the settings, commits and devices behind them."""
+    """Write the cells of one table, and the settings, commits and devices behind them."""
     suite, key = load_suite(arguments.suite), arguments.table
-    wanted = table(key, suite.read(f"tables.{key}"))
+    values = suite.read(f"tables.{key}")
+    wanted = table(key, values)
     scores = _scores(suite, suite.score_files(key))
     printed = paper.load(Path("paper"))
     found = aggregate(wanted, scores, dataset=suite.dataset, arch=suite.arch, paper=printed)
-    write_json(suite.at / "cells" / f"{key}.json", found.behind)
-    write_cells(suite.at / "cells" / f"{key}.csv", found.cells)
+    write_part(suite.at / "cells" / key, values, found)
 
 
 def _scores(suite: Suite, files: list[Path]) -> pd.DataFrame:

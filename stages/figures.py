@@ -2,9 +2,8 @@
 
 import argparse
 
-from bench.report.cells import read_cells
 from bench.report.figures import draw, save
-from bench.report.query import table
+from bench.report.part import read_part
 from bench.work.cli import run
 from bench.work.suite import load_suite
 
@@ -13,8 +12,8 @@ def main(arguments: argparse.Namespace) -> None:
     """Write the table's figure, as SVG and as PNG."""
     suite, key = load_suite(arguments.suite), arguments.table
     with suite.rebuilt_by("cells", key):
-        cells = read_cells(suite.at / "cells" / f"{key}.csv")
-    figure = draw(table(key, suite.read(f"tables.{key}")), cells)
+        part = read_part(suite.at / "cells" / key)
+    figure = draw(part.table, part.cells)
     for kind in ("svg", "png"):
         save(figure, suite.results / "figures" / f"{key}.{kind}")
 

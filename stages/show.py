@@ -5,9 +5,8 @@ import argparse
 from rich.console import Console
 from rich.text import Text
 
-from bench.report.cells import read_cells
 from bench.report.missing import missing
-from bench.report.query import table
+from bench.report.part import read_part
 from bench.report.sentence import sentence
 from bench.report.terminal import to_console
 from bench.work.cli import run
@@ -18,9 +17,8 @@ from bench.work.suite import TaskEntry, load_suite
 def main(arguments: argparse.Namespace) -> None:
     """Show the measured cells of one table."""
     suite, key, console = load_suite(arguments.suite), arguments.table, Console()
-    wanted = table(key, suite.read(f"tables.{key}"))
     with suite.rebuilt_by("cells", key):
-        cells = read_cells(suite.at / "cells" / f"{key}.csv")
+        wanted, cells, _ = read_part(suite.at / "cells" / key)
     console.print(to_console(cells, wanted, suite.dataset, console.width))
     for note in missing(wanted, cells, scored(suite, key)):
         console.print(Text(note.replace("**", "").replace("`", "")), highlight=False)

@@ -7,25 +7,26 @@ from pathlib import Path
 import pandas as pd
 
 from bench.report import paper
-from bench.report.aggregate import Behind, merged_behind
-from bench.report.cells import read_cells, write_cells
+from bench.report.aggregate import merged_behind
+from bench.report.cells import write_cells
 from bench.report.dvc_metrics import write_metrics
 from bench.report.missing import missing
+from bench.report.part import Part, read_part
 from bench.report.query import tables
 from bench.report.tables import render
 from bench.work.cli import run
 from bench.work.makers import scored
 from bench.work.suite import Suite, TaskEntry, load_suite
-from pnc.base.files import read_json, write_json, write_text
+from pnc.base.files import write_json, write_text
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Write the cells, tables, metrics and settings of one suite."""
     suite = load_suite(arguments.suite)
-    wanted, printed = tables(suite.read("tables")), paper.load(Path("paper"))
+    wanted, printed = tables(suite.read("tables"), suite.shown.get("notes")), paper.load(Path("paper"))
     parts = [_part(suite, key) for key in wanted]
-    cells = pd.concat([cells for cells, _ in parts], ignore_index=True)
-    behind = merged_behind([behind for _, behind in parts])
+    cells = pd.concat([part.cells for part in parts], ignore_index=True)
+    behind = merged_behind([part.behind for part in parts])
     title, slips = f"Partial network cloning on {suite.dataset}", list(_slips(printed, cells))
     lacking = {key: missing(table, cells[cells["table"] == key], scored(suite, key)) for key, table in wanted.items()}
     facts = _facts(suite, cells)
@@ -37,11 +38,9 @@ def main(arguments: argparse.Namespace) -> None:
     write_metrics(suite.results, cells)
 
 
-def _part(suite: Suite, key: str) -> tuple[pd.DataFrame, Behind]:
-    """One table's cells, and what is behind them."""
-    path = suite.at / "cells" / f"{key}.csv"
+def _part(suite: Suite, key: str) -> Part:
     with suite.rebuilt_by("cells", key):
-        return read_cells(path), read_json(path.with_suffix(".json"))
+        return read_part(suite.at / "cells" / key)
 
 
 def _facts(suite: Suite, cells: pd.DataFrame) -> dict[str, str]:

@@ -21,7 +21,7 @@ from _paths import ROOT
 
 FOLDERS = ("bench", "flows", "paper", "pnc", "stages")
 FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml", "tables.yaml")
-SHOWN = ("tables", "figures")  # the keys of tables.yaml
+SHOWN = ("tables", "notes", "figures")  # the keys of tables.yaml
 REPRO = ("-m", "dvc", "--wait-for-lock", "repro")
 EVERYTHING = ("tables", "figures")
 HALF_A_LOCK = "Unable to read RWLock-file '.dvc/tmp/rwlock'"
@@ -316,6 +316,7 @@ def small(params: Params) -> Params:
                 "metrics": {"": ["ori", "tar", "avg", "loss"]},
             },
         },
+        "notes": {"T1": ["What is measured here takes seconds."]},
         "figures": ["T1", "positions"],
         "resources": {},
     }

@@ -86,7 +86,7 @@ def titled(dataset: str) -> str:
 
 def read(suite: Suite) -> Results:
     """A suite without a ``results/SUITE/cells.csv`` has no cells, whatever else lies there."""
-    wanted = tables(suite.read("tables"))
+    wanted = tables(suite.read("tables"), suite.shown.get("notes"))
     if not (path := suite.results / "cells.csv").is_file():
         return Results(suite, wanted, as_cells([]), {}, ())
     cells = read_cells(path)

@@ -34,8 +34,8 @@ def aggregate(
     """The cells of ``table`` in its order: mean and sample standard deviation over the seeds, beside the paper's.
 
     ``arch`` is the architecture of a network by its name in params.yaml. A number of the paper that was not measured
-    becomes a quoted cell, in every regime that its row was measured in. Raises PncError for a cell whose seeds had
-    different settings, and where no score at all is selected.
+    becomes a quoted cell, in every regime that its row was measured in. Where no score is selected,
+    these are all. Raises PncError for a cell whose seeds had different settings.
     """
     printed = Printed(table, paper, dataset=dataset, arch=arch)
     behind: Behind = {}
@@ -43,8 +43,6 @@ def aggregate(
     for row in table.rows:
         measured = [cell for column in table.columns for cell in _measured(table, row, column, scores, behind)]
         cells += _in_order(table, _with_paper(table, row, measured, printed))
-    if not any(cell["seeds"] for cell in cells):
-        raise bad(f"tables.{table.key}", expected="at least one score that its rows select", found="none")
     cells += _unnamed(table, printed)
     identity = {"table": table.key, "dataset": dataset}
     return Gathered(as_cells(identity | cell for cell in cells), behind)

@@ -5,7 +5,7 @@ A row's and a column's selection, together with the table's ``where``, say which
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -33,7 +33,6 @@ class _Entry:
     metrics: Any
     columns: Any = field(default_factory=lambda: {"": {}})
     where: Any = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
     figure: str = ""
     x: Any = field(default_factory=dict)
     xlabel: str = ""
@@ -87,9 +86,16 @@ def joined(values: tuple[str, ...]) -> str:
     return "+".join(values)
 
 
-def tables(values: Any) -> dict[str, Table]:
-    """All of ``tables``, in its order. Raises PncError as ``table`` does."""
-    return {key: table(key, entry) for key, entry in _mapping("tables", values).items()}
+def tables(values: Any, notes: Any = None) -> dict[str, Table]:
+    """All of ``tables``, in its order, with the ``notes`` on them. Raises PncError as ``table`` does."""
+    found = {key: table(key, entry) for key, entry in _mapping("tables", values).items()}
+    for key, texts in (_mapping("notes", notes) if notes else {}).items():
+        if key not in found:
+            raise bad("notes", expected=f"one of {', '.join(found)}", found=repr(key))
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise bad(f"notes.{key}", expected="a list of texts", found=repr(texts))
+        found[key] = replace(found[key], notes=tuple(texts))
+    return found
 
 
 def table(key: str, values: Any) -> Table:
@@ -114,7 +120,6 @@ def table(key: str, values: Any) -> Table:
         scores=entry.scores,
         where=_selection(f"{where}.where", entry.where),
         aliases=aliases,
-        notes=entry.notes,
         figure=_figure(key, entry),
         x=_places(f"{where}.x", entry.x, rows),
         xlabel=entry.xlabel or entry.title,

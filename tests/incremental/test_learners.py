@@ -13,6 +13,7 @@ from incremental._lessons import FIRST, OWN, SCHEDULE, SECOND, X, answers, cours
 from sklearn.neighbors import NearestCentroid
 
 from pnc.base.augment import Augmentation
+from pnc.base.errors import PncError
 from pnc.base.images import as_float
 from pnc.incremental import _training, eeil
 from pnc.incremental._memory import Memory, herded, unit_features
@@ -113,6 +114,20 @@ def test_the_more_it_weighs_the_less_lwf_moves_the_old_logits() -> None:
     found = [answers(learned("lwf", course("lwf", **still), weight=weight)) for weight in (0.0, 1.0, 100.0)]
     moved = [float((logits[:, :4].softmax(1) - target).abs().sum()) for logits in found]
     assert moved == sorted(moved, reverse=True)
+
+
+def test_lwf_with_a_softmax_of_its_own_for_new_classes_says_nothing_against_old_ones() -> None:
+    (one,), (own,) = (
+        learned("lwf", course("lwf", steps=(FIRST,)), weight=0.0, own_softmax=each) for each in (False, True)
+    )
+    before = course().target.head.bias
+    assert torch.equal(own.head.bias[:4], before) and not torch.equal(one.head.bias[:4], before)
+    assert not torch.equal(own.head.bias[4:], one.head.bias[4:])
+
+
+def test_a_softmax_of_a_single_new_class_is_refused() -> None:
+    with pytest.raises(PncError, match=r"own_softmax: expected .* two classes or more, found one of a single class"):
+        learned("lwf", course("lwf"), own_softmax=True)
 
 
 def test_distillation_has_the_gradient_of_the_cross_entropy_that_the_papers_write() -> None:

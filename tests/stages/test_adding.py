@@ -110,6 +110,6 @@ def test_what_was_added_runs_beside_what_there_was(finished: Finished, tmp_path:
     for name in [name for name in graph if name not in finished.graph]:
         run(project, graph[name])
     assert before.items() <= project.made().items()
-    cells = (project.folder / "artifacts/digits/cells/mine.csv").read_text()
+    cells = (project.folder / "artifacts/digits/cells/mine/cells.csv").read_text()
     assert "\nmine,Gently,digits,new,old,S,," in cells and "\nmine,From odd classes,digits,odd,old,S,," in cells
     assert (project.folder / "results/digits/figures/mine.svg").is_file()

@@ -194,9 +194,9 @@ DAMAGED = [
     (SCORES / "main/0/unmasked/new/old/S/strict.json", "cells", {"table": "T1"}),
     (SCORES / "main/0/baseline/joint/new/old/S.json", "cells", {"table": "T1"}),
     (SCORES / "sequences/0/s1/strict.json", "cells", {"table": "T3"}),
-    ("cells/positions.csv", "figures", {"table": "positions"}),
-    ("cells/positions.csv", "tables", {}),
-    ("cells/positions.csv", "show", {"table": "positions"}),
+    ("cells/positions/cells.csv", "figures", {"table": "positions"}),
+    ("cells/positions/cells.csv", "tables", {}),
+    ("cells/positions/cells.csv", "show", {"table": "positions"}),
 ]
 
 

@@ -183,7 +183,7 @@ def test_what_was_not_cloned_yet_costs_nothing_and_is_no_mistake(project: Projec
     assert (ended.status, ended.output) == (0, ""), ended.errors
     assert not (project.folder / SCORES / "costs/0/new/old/keep50").exists()
     assert project.stage("cells", table="costs").status == 0
-    rows = (project.folder / AT / "cells/costs.csv").read_text()
+    rows = (project.folder / AT / "cells/costs/cells.csv").read_text()
     assert "\ncosts,R = 2," in rows and "keep = 0.5" not in rows
 
 

@@ -94,7 +94,6 @@ def without(name: str) -> dict[str, Any]:
             r"metrics: unknown metric: expected one of .*'?avg.*, found \['acc'\]",
         ),
         (TABLE_1 | {"metrics": {"Size": []}}, r"metrics\.Size: expected a list of metrics, found \[\]"),
-        (TABLE_1 | {"notes": "one"}, r"tables\.T1\.notes: expected a list, found 'one'"),
         (
             TABLE_1 | {"figure": "pie"},
             r"tables\.T1\.figure: expected one of rows, positions, curve, pareto, steps, found 'pie'",
@@ -121,6 +120,25 @@ def test_a_mistake_is_named_in_one_line(values: Any, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_notes_stand_beside_the_tables() -> None:
+    assert tables({"T1": TABLE_1}, {"T1": ["One.", "Another."]})["T1"].notes == ("One.", "Another.")
+    assert tables({"T1": TABLE_1})["T1"].notes == ()
+
+
+@pytest.mark.parametrize(
+    ("notes", "message"),
+    [
+        ({"T2": ["One."]}, "notes: expected one of T1, found 'T2'"),
+        ({"T1": "One."}, r"notes\.T1: expected a list of texts, found 'One\.'"),
+        ({"T1": [1]}, r"notes\.T1: expected a list of texts, found \[1\]"),
+        (["One."], "notes: expected a mapping"),
+    ],
+)
+def test_a_mistaken_note_is_named(notes: Any, message: str) -> None:
+    with pytest.raises(PncError, match=message):
+        tables({"T1": TABLE_1}, notes)
+
+
 names = st.text("abcS_0", min_size=1, max_size=4)
 selections = st.fixed_dictionaries(
     dict.fromkeys(NAMED, names), optional={key: st.lists(names, min_size=1, unique=True) for key in DEFAULTS}
@@ -140,5 +158,5 @@ def test_any_rows_select_all_that_they_say(rows: dict[str, dict[str, Any]]) -> N
 @pytest.mark.parametrize("path", sorted([ROOT / "tables.yaml", *ROOT.glob("suites/*/tables.yaml")]), ids=str)
 def test_the_tables_of_every_suite_can_be_asked_for(path: Any) -> None:
     values = yaml.safe_load(path.read_text())
-    found = tables(values["tables"])
+    found = tables(values["tables"], values["notes"])
     assert set(values["figures"]) <= found.keys()

@@ -84,8 +84,10 @@ def run() -> None:
 def test_from_scores_to_results(workplace: Path) -> None:
     run()
     parts, results = workplace / "artifacts/tiny/cells", workplace / "results/tiny"
-    assert sorted(path.name for path in parts.iterdir()) == ["T1.csv", "T1.json", "positions.csv", "positions.json"]
-    first, *rest = [(parts / f"{key}.csv").read_text().splitlines() for key in SHOWN["tables"]]
+    files = {str(path.relative_to(parts)) for path in parts.rglob("*.*")}
+    each = ("behind.json", "cells.csv", "table.json")
+    assert files == {f"{key}/{name}" for key in SHOWN["tables"] for name in each}
+    first, *rest = [(parts / key / "cells.csv").read_text().splitlines() for key in SHOWN["tables"]]
     assert (results / "cells.csv").read_text().splitlines() == [*first, *(line for part in rest for line in part[1:])]
     found = read_cells(results / "cells.csv")
     assert set(found.loc[~found["quoted"], "seeds"]) == {1, 2}
@@ -119,7 +121,7 @@ def test_the_same_scores_give_the_same_bytes(workplace: Path) -> None:
     first = written()
     run()
     assert written() == first
-    assert len(first) == 6 + 4 + 4  # results, figures, parts
+    assert len(first) == 6 + 4 + 6  # results, figures, parts
 
 
 def test_a_new_row_and_a_new_table_need_no_program(workplace: Path) -> None:
@@ -159,12 +161,12 @@ def test_only_files_that_are_there_are_named(workplace: Path, capsys: pytest.Cap
 
 def test_bad_scores_leave_the_old_cells(workplace: Path) -> None:
     run()
-    before = Path("artifacts/tiny/cells/T1.csv").read_bytes()
+    before = Path("artifacts/tiny/cells/T1/cells.csv").read_bytes()
     (SCORES / "0_1/evaluate/new/old/S/strict.json").write_text("{}")
     said = r"strict\.json: .* anew: .* suites/tiny/dvc.yaml:evaluate@new-old-S-strict-0_1$"
     with pytest.raises(PncError, match=said):
         cells.main(argparse.Namespace(suite="tiny", table="T1"))
-    assert Path("artifacts/tiny/cells/T1.csv").read_bytes() == before
+    assert Path("artifacts/tiny/cells/T1/cells.csv").read_bytes() == before
 
 
 def test_what_is_missing_is_named_below_its_table_with_the_command_that_makes_it(workplace: Path) -> None:
@@ -181,8 +183,8 @@ def test_what_is_missing_is_named_below_its_table_with_the_command_that_makes_it
 
 def test_a_missing_part_is_named(workplace: Path) -> None:
     run()
-    Path("artifacts/tiny/cells/positions.csv").unlink()
-    with pytest.raises(PncError, match=r"cells/positions\.csv: expected a table of cells, found no file"):
+    Path("artifacts/tiny/cells/positions/cells.csv").unlink()
+    with pytest.raises(PncError, match=r"cells/positions/cells\.csv: expected a table of cells, found no file"):
         tables.main(argparse.Namespace(suite="tiny"))
 
 

@@ -1,6 +1,7 @@
 """Made-up cells as Markdown."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,9 @@ POSITIONS: dict[str, Any] = {
     "where": {"source": "new", "target": "old", "task": "S", "method": "pnc"},
     "rows": {"PNC R=0": {"at": "0"}, "PNC R=2": {"at": "2"}},
     "metrics": {"": ["avg", "loss"]},
-    "notes": ["A note of the table's own."],
 }
-TABLES = {"T1": table_1(), "positions": table("positions", POSITIONS)}
+NOTE = "A note of the table's own."
+TABLES = {"T1": table_1(), "positions": replace(table("positions", POSITIONS), notes=(NOTE,))}
 
 
 def accuracies(row: str, scale: str, first: float, **changes: Any) -> Iterator[dict[str, Any]]:
