@@ -1,6 +1,7 @@
 """Draw one table of a suite from its cells."""
 
 import argparse
+from dataclasses import replace
 
 from bench.report.figures import draw, save
 from bench.report.part import read_part
@@ -13,7 +14,8 @@ def main(arguments: argparse.Namespace) -> None:
     suite, key = load_suite(arguments.suite), arguments.table
     with suite.rebuilt_by("cells", key):
         part = read_part(suite.at / "cells" / key)
-    figure = draw(part.table, part.cells)
+    named = replace(part.table, title=suite.read(f"tables.{key}.title"))
+    figure = draw(named, part.cells)
     for kind in ("svg", "png"):
         save(figure, suite.results / "figures" / f"{key}.{kind}")
 

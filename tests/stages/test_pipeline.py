@@ -296,7 +296,7 @@ UNTRAINED = "methods.untrained.direct_ensemble_calibrated.settings.q"
         ("sequences.sub_s.steps", {"sequence"}, "sub_s"),
         ("learners.rehearsing.bic.memory", {"incremental"}, "rehearsing"),
         ("increments.s1.step", {"incremental"}, "s1"),
-        ("tables.kept.title", {"cells"}, "kept"),
+        ("tables.kept.title", {"cells", "figures"}, "kept"),
         ("grids.main.R", {"select", "sequence", "costs"}, ""),
     ],
 )
