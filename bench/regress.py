@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.report.cells import COLUMNS, as_cells, read_cells
-from bench.report.part import CELLS
+from bench.report.part import CELLS, FOLDER
 from bench.report.regression import compare, hardware, is_worse, sort, summary, to_markdown
 from pnc.base.errors import PncError, bad
 
@@ -98,7 +98,7 @@ def _sides(suite: str, base: Base, in_base: bool) -> tuple[pd.DataFrame, pd.Data
 
 def _made(suite: str, tables: Sequence[str]) -> pd.DataFrame:
     """The cells of ``tables`` as the stages left them."""
-    paths = [ARTEFACTS / suite / "cells" / table / CELLS for table in tables]
+    paths = [ARTEFACTS / suite / FOLDER / table / CELLS for table in tables]
     if lacking := [str(path) for path in paths if not path.is_file()]:
         raise bad("--table", expected=f"tables of {suite} that were made", found=f"no {', '.join(lacking)}")
     return pd.concat([_read(path) for path in paths], ignore_index=True)

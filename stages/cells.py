@@ -24,7 +24,7 @@ def main(arguments: argparse.Namespace) -> None:
     scores = _scores(suite, suite.score_files(key))
     printed = paper.load(Path("paper"))
     found = aggregate(wanted, scores, dataset=suite.dataset, arch=suite.arch, paper=printed)
-    write_part(suite.at / "cells" / key, values, found)
+    write_part(suite, key, values, found)
 
 
 def _scores(suite: Suite, files: list[Path]) -> pd.DataFrame:

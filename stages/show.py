@@ -17,8 +17,7 @@ from bench.work.suite import TaskEntry, load_suite
 def main(arguments: argparse.Namespace) -> None:
     """Show the measured cells of one table."""
     suite, key, console = load_suite(arguments.suite), arguments.table, Console()
-    with suite.rebuilt_by("cells", key):
-        wanted, cells, _ = read_part(suite.at / "cells" / key)
+    wanted, cells, _ = read_part(suite, key)
     console.print(to_console(cells, wanted, suite.dataset, console.width))
     for note in missing(wanted, cells, scored(suite, key)):
         console.print(Text(note.replace("**", "").replace("`", "")), highlight=False)

@@ -11,7 +11,7 @@ from bench.report.aggregate import merged_behind
 from bench.report.cells import write_cells
 from bench.report.dvc_metrics import write_metrics
 from bench.report.missing import missing
-from bench.report.part import Part, read_part
+from bench.report.part import read_part
 from bench.report.query import tables
 from bench.report.tables import render
 from bench.work.cli import run
@@ -24,7 +24,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Write the cells, tables, metrics and settings of one suite."""
     suite = load_suite(arguments.suite)
     wanted, printed = tables(suite.read("tables"), suite.shown.get("notes")), paper.load(Path("paper"))
-    parts = [_part(suite, key) for key in wanted]
+    parts = [read_part(suite, key) for key in wanted]
     cells = pd.concat([part.cells for part in parts], ignore_index=True)
     behind = merged_behind([part.behind for part in parts])
     title, slips = f"Partial network cloning on {suite.dataset}", list(_slips(printed, cells))
@@ -36,11 +36,6 @@ def main(arguments: argparse.Namespace) -> None:
     write_text(suite.results / "TABLES.md", text)
     write_json(suite.results / "settings.json", behind)
     write_metrics(suite.results, cells)
-
-
-def _part(suite: Suite, key: str) -> Part:
-    with suite.rebuilt_by("cells", key):
-        return read_part(suite.at / "cells" / key)
 
 
 def _facts(suite: Suite, cells: pd.DataFrame) -> dict[str, str]:

@@ -34,8 +34,8 @@ def aggregate(
     """The cells of ``table`` in its order: mean and sample standard deviation over the seeds, beside the paper's.
 
     ``arch`` is the architecture of a network by its name in params.yaml. A number of the paper that was not measured
-    becomes a quoted cell, in every regime that its row was measured in. Where no score is selected,
-    these are all. Raises PncError for a cell whose seeds had different settings.
+    becomes a quoted cell, in every regime that its row was measured in. Where no score is selected, these are all.
+    Raises PncError for a cell whose seeds had different settings.
     """
     printed = Printed(table, paper, dataset=dataset, arch=arch)
     behind: Behind = {}
