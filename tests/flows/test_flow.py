@@ -28,7 +28,7 @@ stages:
   slow:
     foreach: [1, 2, 3, 4]
     do:
-      cmd: echo ${item} > slow${item}
+      cmd: sh meet.sh ${item} && echo ${item} > slow${item}
       deps: [first]
       outs: ["slow${item}"]
   same: {cmd: echo same > same, outs: [same]}
@@ -44,6 +44,16 @@ stages:
   after: {cmd: cat wrong slow1 > after, deps: [wrong, slow1], outs: [after]}
   last: {cmd: cat after > last, deps: [after], outs: [last]}
   report: {cmd: sh report.sh, deps: [slow1], outs: [results/toy/TABLES.md, results/toy/figures/plot.png]}
+"""
+# Ends only when three of them have started, so that three run at one time however slow the machine is.
+MEET = """
+touch here$1
+for moment in $(seq 600); do
+  test $(ls here* | wc -l) -ge 3 && exit
+  sleep 0.1
+done
+echo "$1: expected three at a time, found $(ls here*)" >&2
+exit 1
 """
 SUITE = "stages: {first: {wdir: ../.., cmd: cp first toy, deps: [first], outs: [toy]}}"
 PIXEL = base64.b64encode(bytes.fromhex("89504e470d0a1a0a")).decode()
@@ -74,6 +84,7 @@ def seen(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
     (flow.folder / "suites/toy").mkdir(parents=True)
     (flow.folder / "suites/toy/dvc.yaml").write_text(SUITE)
     (flow.folder / "report.sh").write_text(REPORT)
+    (flow.folder / "meet.sh").write_text(MEET)
     given = flow.folder / "given"
     given.write_text("1\n")
     flow.repro("restored", "same")
