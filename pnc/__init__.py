@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from pnc.cloning.notice import PncWarning
     from pnc.cloning.package import ClonePackage
     from pnc.cloning.settings import CloneSettings
+    from pnc.presets import QUICK
     from pnc.repairing import Damage, find_damage, repair
     from pnc.wrapping.wrap import wrap
     from pnc.zoo import Zoo, select_source
 
 __all__ = [
+    "QUICK",
     "BlockNet",
     "ClonePackage",
     "CloneSettings",
@@ -67,6 +69,7 @@ _HOMES = {
     "pnc.cloning.notice": ("PncWarning",),
     "pnc.cloning.package": ("ClonePackage",),
     "pnc.cloning.settings": ("CloneSettings",),
+    "pnc.presets": ("QUICK",),
     "pnc.repairing": ("Damage", "find_damage", "repair"),
     "pnc.wrapping.wrap": ("wrap",),
     "pnc.zoo": ("Zoo", "select_source"),
