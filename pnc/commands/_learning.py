@@ -2,7 +2,8 @@
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,12 @@ def add_size_and_device(parser: ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
 
 
-def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
-    """``a.b=1`` as {"a": {"b": 1}}; values are JSON, and text where they are none. Raises PncError for no pair."""
-    found: dict[str, Any] = {}
+def parse_settings(pairs: Sequence[str], preset: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """``a.b=1`` as {"a": {"b": 1}}; values are JSON, and text where they are none. They override a ``preset``.
+
+    Raises PncError for no pair.
+    """
+    found: dict[str, Any] = deepcopy(dict(preset or {}))
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:

@@ -34,6 +34,9 @@ def clone(parser: ArgumentParser) -> Run:
         "--positions", nargs="+", metavar="R",
         help="search these alone, or all (default: from the last on, until one is worse)",
     )  # fmt: skip
+    parser.add_argument(
+        "--quick", action="store_true", help="pnc.QUICK: fewer passes through large networks (--set overrides it)"
+    )
     add_settings(parser, "keep=0.5 insert.epochs=20")
     parser.add_argument("--quiet", action="store_true", help="say nothing of how far it is")
     return _run
@@ -48,7 +51,7 @@ def _run(arguments: Namespace) -> None:
     out: Path = arguments.out
     if not out.parent.is_dir():
         raise bad("--out", expected="a file in a folder that is there", found=f"'{out}'")
-    changes = parse_settings(arguments.changes)
+    changes = parse_settings(arguments.changes, pnc.QUICK if arguments.quick else None)
     if arguments.regime is not None:
         changes["regime"] = arguments.regime
     source = read_network(arguments.source, arguments.device)

@@ -1,6 +1,7 @@
 """``pnc clone``: what it learns, how it goes on, what it refuses."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,18 @@ def test_provenance_has_the_losses_and_the_offset_of_every_position(
     assert {key: own[key] for key in every["0"]} == every[str(package.info.position)]
     assert set(every["0"]) == {"loss", "accuracy", "delta", "leak"}
     assert min(every, key=lambda R: every[R]["loss"]) == str(package.info.position)
+
+
+def test_quick_is_the_preset_which_set_overrides(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(pnc, "clone", lambda *_, settings, **__: (asked.append(settings), sys.exit()))
+    with pytest.raises(SystemExit):
+        main([*clone_words(), "--quick"])
+    assert asked == [{**pnc.QUICK, **parse_settings(QUICK)}]
+    assert parse_settings(["neighbourhood.grid=2"], pnc.QUICK)["neighbourhood"] == {"masks": 20, "grid": 2}
+    assert pnc.QUICK["neighbourhood"] == {"masks": 20}
 
 
 def test_nothing_unfinished_is_left_behind(package: pnc.ClonePackage, files: Path) -> None:
