@@ -22,6 +22,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+import torchvision
 from _page import write_between
 
 import pnc
@@ -51,6 +52,7 @@ class Subject:
 
 
 # A ResNet-18's search is stopped where it seldom goes on: how long one is depends on what its networks have learned.
+# At 224 pixels it is torchvision's, whose stem has strides, as people have it.
 SUBJECTS = {
     "lenet5-32": Subject("lenet5", 1, 32),
     "resnet18-32, quick": Subject("resnet18", 3, 32, settings=pnc.QUICK, positions=(4, 3)),
@@ -101,10 +103,7 @@ def measure(name: str, threads: int) -> dict[str, Any]:
     warnings.simplefilter("ignore")  # untrained networks know no class
     subject, watch = SUBJECTS[name], Stopwatch()
     names = tuple("abcde")
-    spec = pnc.NetworkSpec(
-        subject.arch, names, (0.5,) * subject.channels, (0.25,) * subject.channels, size=subject.pixels
-    )
-    source, target = pnc.build(spec, 0), pnc.build(spec, 1)
+    source, target = (network(subject, names, seed) for seed in (0, 1))
     size = (subject.pictures, subject.channels, subject.pixels, subject.pixels)
     pixels = torch.randint(0, 256, size, generator=generator(0, name), dtype=torch.uint8)
     samples, before = Images(pixels, torch.zeros(subject.pictures, dtype=torch.int64), names), _peak()
@@ -121,6 +120,16 @@ def measure(name: str, threads: int) -> dict[str, Any]:
         "stages": [*stages, ["all else", None, *rest], ["total", None, *total]],
         "megabytes": {"before": before, "peak": _peak()},
     }
+
+
+def network(subject: Subject, names: tuple[str, ...], seed: int) -> pnc.BlockNet:
+    if subject.pixels < 224:
+        statistics = ((0.5,) * subject.channels, (0.25,) * subject.channels)
+        return pnc.build(pnc.NetworkSpec(subject.arch, names, *statistics, size=subject.pixels), seed)
+    example = torch.rand(2, subject.channels, subject.pixels, subject.pixels, generator=generator(seed, "example"))
+    torch.manual_seed(seed)
+    model = getattr(torchvision.models, subject.arch)(num_classes=len(names)).eval()
+    return pnc.wrap(model, normalise="imagenet", size=subject.pixels, example=example, names=names)
 
 
 def _peak() -> float:

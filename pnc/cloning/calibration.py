@@ -19,6 +19,7 @@ from pnc.base.images import Images, as_float, as_uint8
 from pnc.base.seeds import generator
 from pnc.cloning.candidate import Candidate, traverse
 from pnc.cloning.inputs import BATCH
+from pnc.cloning.local.passes import passes
 from pnc.cloning.objective import source_scores
 from pnc.cloning.settings import CloneSettings
 from pnc.cloning.task import CloneTask
@@ -132,7 +133,7 @@ def _gaps(old: Tensor, new: Tensor, delta: float) -> tuple[float, ...]:
 def _logits(candidate: Candidate, tail: nn.Module, task: CloneTask, images: Images) -> tuple[Tensor, Tensor]:
     """(old, new) logits."""
     parts = []
-    for part in images.pixels.split(BATCH):
+    for part in passes(task.target, images.pixels, BATCH):
         entering, embedding = traverse(task.target, as_float(part), {candidate.position})
         new = candidate(entering[candidate.position], embedding, tail)
         parts.append((task.target.head(embedding), new))

@@ -21,6 +21,7 @@ from pnc.cloning._request import Classes, SettingsLike, read_classes, read_setti
 from pnc.cloning._samples import Samples, as_images
 from pnc.cloning.candidate import source_position
 from pnc.cloning.local.local_models import fit_local_models
+from pnc.cloning.local.passes import passes
 from pnc.cloning.localize_insert import check_search
 from pnc.cloning.networks import check_kind, check_values, device_of, unreachable
 from pnc.cloning.notice import notice
@@ -211,7 +212,7 @@ def _warn_of_unmasked(task: CloneTask, positions: Sequence[int]) -> None:
 def _source_accuracy(task: CloneTask, names: Sequence[str]) -> float:
     """Per cent of D_t that the source, over all its outputs, answers with its label."""
     labels = torch.cat([task.samples.labels, task.held_out.labels])
-    answers = torch.cat([task.source(as_float(part)).argmax(1) for part in task.pixels.split(500)])
+    answers = torch.cat([task.source(as_float(part)).argmax(1) for part in passes(task.source, task.pixels, 500)])
     right = answers == torch.tensor(task.classes, device=labels.device)[labels]
     accuracy = 100 * float(right.double().mean())
     if never := [name for index, name in enumerate(names) if not right[labels == index].any()]:

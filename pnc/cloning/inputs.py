@@ -13,6 +13,7 @@ from pnc.arch import BlockNet
 from pnc.base.images import Images, as_float, as_uint8
 from pnc.cloning.local.local_models import LocalModels
 from pnc.cloning.local.neighbourhood import perturb
+from pnc.cloning.local.passes import at_once, passes
 from pnc.cloning.settings import CloneSettings, Rehearsal
 from pnc.cloning.task import CloneTask
 from pnc.cloning.widen import widen
@@ -103,7 +104,8 @@ def features(network: BlockNet, pixels: Tensor, position: int) -> Callable[[Tens
     one = compute(torch.zeros(1, dtype=torch.long))
     if position == 0 or len(pixels) * one.numel() * 2 > CACHE:
         return compute
-    kept = torch.cat([compute(part).half() for part in torch.arange(len(pixels)).split(BATCH)])
+    parts = torch.arange(len(pixels)).split(at_once(network, pixels, BATCH))
+    kept = torch.cat([compute(part).half() for part in parts])
     if not kept.isfinite().all():  # beyond half precision's 65 504
         return compute
     return lambda indices: kept[indices].float()
@@ -115,8 +117,8 @@ def _drawn(pixels: Tensor, chosen: Tensor, change: Callable[[Tensor], Tensor]) -
 
 @torch.no_grad()
 def _answered(task: CloneTask, pixels: Tensor, labels: Tensor, answers: Tensor | None = None) -> Inputs:
-    parts = pixels.split(BATCH)
+    parts = passes(task.target, pixels, BATCH)
     embedding = torch.cat([task.target.embed(task.target.run(as_float(part))) for part in parts])
     if answers is None:
-        answers = torch.cat([task.source(as_float(part)) for part in parts])
+        answers = torch.cat([task.source(as_float(part)) for part in passes(task.source, pixels, BATCH)])
     return Inputs(pixels, labels, embedding, task.target.head(embedding), answers)

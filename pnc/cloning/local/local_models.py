@@ -6,16 +6,19 @@ after the forward passes the whole fit is a matrix product.
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from pnc.arch import BlockNet
 from pnc.arch.twin import Twin
 from pnc.base.errors import bad
 from pnc.base.images import as_float
 from pnc.base.progress import track
 from pnc.base.tensors import read_tensors, write_tensors
 from pnc.cloning.local.neighbourhood import Neighbourhood, perturb
+from pnc.cloning.local.passes import at_once
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class LocalModels:
 
 @torch.no_grad()
 def fit_local_models(
-    network: nn.Module,
+    network: BlockNet,
     pixels: Tensor,
     neighbourhood: Neighbourhood,
     *,
@@ -87,14 +90,15 @@ def fit_local_models(
 ) -> LocalModels:
     """Fit g_i for every picture of ``pixels`` (uint8 [N, C, H, W]) against the logits of ``network``.
 
-    ``ridge`` is λ, the strength of Ω(g_i); the intercept is not penalised. ``batch`` counts perturbed pictures.
-    ``of`` names the pictures (default: 0…N−1). Raises PncError for no pictures, or a grid that does not divide them.
+    ``ridge`` is λ, the strength of Ω(g_i); the intercept is not penalised. ``batch`` counts perturbed pictures; fewer
+    pass at a time where they are large. ``of`` names the pictures (default: 0…N−1).
+    Raises PncError for no pictures, or a grid that does not divide them.
     """
     if len(pixels) == 0:
         raise bad("pictures for the local models", expected="at least one", found="none")
-    masks, twin = neighbourhood.draw(seed).to(pixels.device), Twin(network).module
+    masks, twin = neighbourhood.draw(seed).to(pixels.device), cast(BlockNet, Twin(network).module)
     projection = _projection(masks, neighbourhood, ridge)
-    parts = pixels.split(max(1, batch // len(masks)))
+    parts = pixels.split(max(1, at_once(twin, pixels, batch) // len(masks)))
     answers = (_answers(twin, as_float(part), masks) for part in track(parts, "local models", progress))
     thetas = [torch.einsum("mb,nbc->nmc", projection, answer.float()) for answer in answers]
     named = torch.arange(len(pixels)) if of is None else of

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
+from pnc.arch import BlockNet
 from pnc.base.errors import PncError
 from pnc.base.files import write_text
 from pnc.base.images import as_float
@@ -87,7 +88,7 @@ def test_captum_finds_the_same_local_models() -> None:
 def test_around_a_linear_network_the_local_models_are_exact() -> None:
     linear = nn.Linear(3 * 8 * 8, 5)
     nn.init.normal_(linear.weight, 0, 0.2, generator=generator(0, "linear"))
-    network = nn.Sequential(nn.Flatten(), linear)
+    network = BlockNet([nn.Identity()], linear, pool=nn.Flatten())
     models = fit_local_models(network, PIXELS, NEAR, seed=1, ridge=0.0)
     picture, mask = torch.tensor([0, 5, 2, 2]), torch.tensor([0, 39, 7, 8])
     near = perturb(as_float(PIXELS[picture]), models.masks[mask])
