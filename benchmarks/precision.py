@@ -2,25 +2,35 @@
 
     python benchmarks/precision.py
 
-Pictures per second in training and inference; ratios are to float32 with contiguous memory.
+Pictures per second in training and inference; ratios are to float32 with contiguous memory. Then a whole clone at R =
+4, local models and all, with ``precision`` fp32 and bf16.
 """
 
 import argparse
 import copy
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from statistics import median
 
 import torch
 import torch.nn.functional as F
 from _clock import alternate, machine, ratio, table
+from search import SETTINGS, subject
 from torch import Tensor, nn
 
 from pnc.arch import NetworkSpec, build
+from pnc.base.precision import Precision
 from pnc.base.seeds import generator
+from pnc.cloning.local.local_models import fit_local_models
+from pnc.cloning.localize_insert import localize_insert
+from pnc.cloning.task import CloneTask
 
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 VARIANTS = {  # name → (memory format, bf16, compile)
     "contiguous": (torch.contiguous_format, False, False),
+    "bf16": (torch.contiguous_format, True, False),
     "channels last": (torch.channels_last, False, False),
     "channels last, compiled": (torch.channels_last, False, True),
     "channels last, bf16": (torch.channels_last, True, False),
@@ -43,7 +53,25 @@ def main() -> None:
         for name, each in zip(VARIANTS, seconds, strict=True):
             speed = f"{options.batch / median(each):.0f}"
             rows.append([purpose.__name__, name, speed, f"{ratio(seconds[0], each):.2f}"])
-    print(table("purpose | arithmetic | pictures per second | speed-up", rows))
+    print(table("purpose | arithmetic | pictures per second | speed-up", rows), "\n")
+    print(table("a clone at R = 4 | seconds | speed-up", cloning(options.width, options.rounds)))
+
+
+def cloning(width: float, rounds: int) -> list[list[object]]:
+    task = subject("resnet18", width)
+    seconds = alternate([partial(clone, task, precision) for precision in PRECISIONS], rounds)
+    return [
+        [precision, f"{median(each):.1f}", f"{ratio(seconds[0], each):.2f}"]
+        for precision, each in zip(PRECISIONS, seconds, strict=True)
+    ]
+
+
+def clone(task: CloneTask, precision: Precision) -> None:
+    settings = replace(SETTINGS, precision=precision)
+    local_models = fit_local_models(
+        task.source, task.pixels, settings.neighbourhood, seed=0, precision=settings.precision
+    )
+    localize_insert(task, local_models, settings, [4], seed=0)
 
 
 def training(

@@ -6,6 +6,7 @@ from bench.work.cli import run
 from bench.work.store import DEVICE, Store, class_names, of_names
 from bench.work.suite import seeds_of
 from pnc.base.mapping import from_mapping
+from pnc.base.precision import resolved
 from pnc.base.splits import fraction_rows
 from pnc.cloning.local.local_models import fit_local_models
 from pnc.cloning.local.neighbourhood import Neighbourhood
@@ -28,6 +29,7 @@ def main(arguments: argparse.Namespace) -> None:
             seed=seed,
             ridge=own["ridge"],
             of=rows[chosen].to(DEVICE),
+            precision=resolved(own.get("precision", "fp32"), DEVICE),
             progress=True,
         )
         models.save(store.suite.local_models(source, arguments.seeds) / f"seed{seed}.safetensors")

@@ -93,7 +93,13 @@ class Experiment:
         task = self.clone_task
         if (settings.neighbourhood, settings.ridge) != (chosen.neighbourhood, chosen.ridge):
             return fit_local_models(
-                task.source, task.pixels, settings.neighbourhood, seed=self.seed, ridge=settings.ridge, progress=True
+                task.source,
+                task.pixels,
+                settings.neighbourhood,
+                seed=self.seed,
+                ridge=settings.ridge,
+                precision=settings.precision,
+                progress=True,
             )
         with self.store.suite.rebuilt_by("local_models", self.source, self.seeds):
             folder = self.store.suite.local_models(self.source, self.seeds)
@@ -102,7 +108,8 @@ class Experiment:
 
     def settings(self, changes: Mapping[str, Any] | None = None) -> CloneSettings:
         """The suite's own, with ``changes`` to them; a mapping changes just the keys that it names."""
-        return from_mapping(CloneSettings, self._values(changes), f"{self.store.suite.name}: clone")
+        chosen = from_mapping(CloneSettings, self._values(changes), f"{self.store.suite.name}: clone")
+        return chosen.on(DEVICE)
 
     def plain(self, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What a clone here is made with, the networks aside, as plain values."""

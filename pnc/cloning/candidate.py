@@ -34,8 +34,17 @@ class Candidate(nn.Module):
 
         ``h`` are the target's features that enter block R_t; ``tail`` stands in M_f's place where it is cut down.
         """
-        embedded = (self.tail if tail is None else tail)(self.adapter(h))
-        return self.rows(torch.cat([old_embedding, embedded], dim=1))
+        return self.classify(old_embedding, self.embed(h, tail))
+
+    def embed(self, h: Tensor, tail: nn.Module | None = None) -> Tensor:
+        """M_f(A(h)) [N, d_s]."""
+        inner: Tensor = (self.tail if tail is None else tail)(self.adapter(h))
+        return inner
+
+    def classify(self, old_embedding: Tensor, embedded: Tensor) -> Tensor:
+        """New logits of both features side by side."""
+        logits: Tensor = self.rows(torch.cat([old_embedding, embedded], dim=1))
+        return logits
 
 
 def traverse(network: BlockNet, pictures: Tensor, positions: Iterable[int]) -> tuple[dict[int, Tensor], Tensor]:

@@ -69,13 +69,20 @@ def clone(
     with torch.inference_mode(False), torch.enable_grad():
         chosen = read_settings(settings, rehearsal is not None)
         task, names = make_task(source, target, samples, classes, rehearsal=rehearsal, settings=chosen, seed=seed)
+        chosen = chosen.on(task.samples.pixels.device)
         searched = usable_positions(task) if positions is None or positions == "all" else positions
         check_search(task, chosen, searched)
         _warn_of_unmasked(task, searched)
         right = _source_accuracy(task, names)
         shown = bool(sys.stderr and sys.stderr.isatty()) if progress is None else progress
         local_models = fit_local_models(
-            task.source, task.pixels, chosen.neighbourhood, seed=seed, ridge=chosen.ridge, progress=shown
+            task.source,
+            task.pixels,
+            chosen.neighbourhood,
+            seed=seed,
+            ridge=chosen.ridge,
+            precision=chosen.precision,
+            progress=shown,
         )
         with _unfinished(checkpoints, task, chosen, seed) as kept:
             packages = search(

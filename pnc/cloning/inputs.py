@@ -3,7 +3,7 @@
 Neither network learns, so every picture passes them once, whatever is learned about it and however often.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,10 +11,11 @@ from torch import Tensor
 
 from pnc.arch import BlockNet
 from pnc.base.images import Images, as_float, as_uint8
+from pnc.base.precision import Precision, arithmetic
 from pnc.cloning.local.local_models import LocalModels
 from pnc.cloning.local.neighbourhood import perturb
-from pnc.cloning.local.passes import at_once, passes
-from pnc.cloning.settings import CloneSettings, Rehearsal
+from pnc.cloning.local.passes import at_once, embedded, passes
+from pnc.cloning.settings import CloneSettings
 from pnc.cloning.task import CloneTask
 from pnc.cloning.widen import widen
 
@@ -58,10 +59,10 @@ def taught(
 ) -> Inputs:
     """What L_ins is distilled on: ``near``, or ``count`` widened pictures of ``images``, answered by the source."""
     if settings.inputs == "neighbourhood":
-        return _answered(task, near.pixels, near.labels, near.answers)
+        return _answered(task, near.pixels, near.labels, settings.precision, near.answers)
     chosen = rows(len(images), count, draws)
     pixels = _drawn(images.pixels, chosen, lambda pictures: widen(pictures, draws))
-    return _answered(task, pixels, images.labels[chosen])
+    return _answered(task, pixels, images.labels[chosen], settings.precision)
 
 
 def near(images: Images, local: LocalModels, count: int, draws: torch.Generator) -> Near:
@@ -77,13 +78,13 @@ def near(images: Images, local: LocalModels, count: int, draws: torch.Generator)
 
 
 def rehearsed(
-    task: CloneTask, new: Images, old: Images, count: int, how: Rehearsal, draws: torch.Generator
+    task: CloneTask, new: Images, old: Images, count: int, settings: CloneSettings, draws: torch.Generator
 ) -> Inputs:
     """``count`` views of pictures of D_t ∪ D_o, each as often as any other."""
     both, labels = torch.cat([new.pixels, old.pixels]), torch.cat([new.labels, old.labels - task.target.classes])
     chosen = rows(len(both), count, draws)
-    pixels = _drawn(both, chosen, lambda pictures: how.augmentation(pictures, draws))
-    return _answered(task, pixels, labels[chosen])
+    pixels = _drawn(both, chosen, lambda pictures: settings.rehearsal.augmentation(pictures, draws))
+    return _answered(task, pixels, labels[chosen], settings.precision)
 
 
 def rows(pictures: int, count: int, draws: torch.Generator) -> Tensor:
@@ -91,7 +92,9 @@ def rows(pictures: int, count: int, draws: torch.Generator) -> Tensor:
     return torch.randperm(pictures, generator=draws).repeat(-(-count // pictures))[:count]
 
 
-def features(network: BlockNet, pixels: Tensor, position: int) -> Callable[[Tensor], Tensor]:
+def features(
+    network: BlockNet, pixels: Tensor, position: int, precision: Precision = "fp32"
+) -> Callable[[Tensor], Tensor]:
     """From indices of ``pixels`` to the features that enter block ``position`` of ``network``.
 
     They are computed once, and kept in half precision, where they fit ``CACHE`` and would cost more than a look.
@@ -99,7 +102,8 @@ def features(network: BlockNet, pixels: Tensor, position: int) -> Callable[[Tens
 
     @torch.no_grad()
     def compute(indices: Tensor) -> Tensor:
-        return network.run(as_float(pixels[indices]), 0, position)
+        with arithmetic(precision, pixels.device):
+            return network.run(as_float(pixels[indices]), 0, position).float()
 
     one = compute(torch.zeros(1, dtype=torch.long))
     if position == 0 or len(pixels) * one.numel() * 2 > CACHE:
@@ -116,9 +120,13 @@ def _drawn(pixels: Tensor, chosen: Tensor, change: Callable[[Tensor], Tensor]) -
 
 
 @torch.no_grad()
-def _answered(task: CloneTask, pixels: Tensor, labels: Tensor, answers: Tensor | None = None) -> Inputs:
-    parts = passes(task.target, pixels, BATCH)
-    embedding = torch.cat([task.target.embed(task.target.run(as_float(part))) for part in parts])
+def _answered(
+    task: CloneTask, pixels: Tensor, labels: Tensor, precision: Precision, answers: Tensor | None = None
+) -> Inputs:
+    def through(network: BlockNet) -> Iterator[Tensor]:
+        return (embedded(network, as_float(part), precision) for part in passes(network, pixels, BATCH))
+
+    embedding = torch.cat(list(through(task.target)))
     if answers is None:
-        answers = torch.cat([task.source(as_float(part)) for part in passes(task.source, pixels, BATCH)])
+        answers = torch.cat([task.source.head(part) for part in through(task.source)])
     return Inputs(pixels, labels, embedding, task.target.head(embedding), answers)

@@ -7,7 +7,7 @@ same result as all at once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pnc.base.errors import PncError, bad
 from pnc.base.images import Images
+from pnc.base.precision import arithmetic
 from pnc.base.seeds import generator
 from pnc.base.train import Checkpoint, Schedule, fit
 from pnc.cloning import objective
@@ -68,13 +69,14 @@ def localize_insert(
     seen, unseen = local_models.slice(0, len(task.samples)), local_models.slice(len(task.samples), count)
     lessons = _Lessons.draw(task, settings, (task.samples, task.rehearsal), seen, settings.inputs_per_epoch, seed)
     exams = (task.held_out, task.rehearsal_held_out)
-    held_out = _Lessons.draw(task, settings, exams, unseen, settings.held_out_inputs, seed)
+    exact = replace(settings, precision="fp32")
+    held_out = _Lessons.draw(task, exact, exams, unseen, settings.held_out_inputs, seed)
     found = {}
     for position in positions:
         candidate = start(task, settings, position, seed)
         sliced, epochs = _Learner(task, settings, candidate, lessons, seed).fit(checkpoint, progress)
         with torch.no_grad():
-            converged, accuracy = _Learner(task, settings, candidate, held_out, seed).examine(candidate.tail)
+            converged, accuracy = _Learner(task, exact, candidate, held_out, seed).examine(candidate.tail)
             offset = calibrate(candidate, sliced, task, settings, seed)
         found[position] = (candidate, Outcome(epochs, converged, accuracy, offset))
         if until_worse and converged > min(outcome.converged for _, outcome in found.values()):
@@ -108,7 +110,7 @@ class _Lessons:
         wide = taught(task, new, around, count, settings, draws)
         if settings.regime == "strict" or old is None:
             return _Lessons(around, wide, None)
-        return _Lessons(around, wide, rehearsed(task, new, old, count, settings.rehearsal, draws))
+        return _Lessons(around, wide, rehearsed(task, new, old, count, settings, draws))
 
 
 class _Learner:
@@ -118,12 +120,12 @@ class _Learner:
         self, task: CloneTask, settings: CloneSettings, candidate: Candidate, lessons: _Lessons, seed: int
     ) -> None:
         self.task, self.settings, self.candidate, self.lessons, self.seed = task, settings, candidate, lessons, seed
-        position, source = candidate.position, task.source
-        self.taught = features(task.target, lessons.taught.pixels, position)
+        position, source, precision = candidate.position, task.source, settings.precision
+        self.taught = features(task.target, lessons.taught.pixels, position, precision)
         if settings.localisation > 0:
-            self.near = features(source, lessons.near.pixels, candidate.tail.start)
+            self.near = features(source, lessons.near.pixels, candidate.tail.start, precision)
         if lessons.rehearsed is not None:
-            self.rehearsed = features(task.target, lessons.rehearsed.pixels, position)
+            self.rehearsed = features(task.target, lessons.rehearsed.pixels, position, precision)
         self.evidence = objective.source_scores(lessons.taught.answers, task.classes, settings.rest_weight)
         self.heads = [*candidate.adapter.parameters(), *candidate.rows.parameters()]
 
@@ -210,13 +212,19 @@ class _Learner:
             inputs = self.lessons.taught
             old, embedding, entering = inputs.old[indices], inputs.embedding[indices], self.taught(indices)
             wanted = torch.cat([old, self.evidence[indices]], dim=1).argmax(1)
-        return torch.cat([old, self.candidate(entering, embedding, tail)], dim=1).argmax(1) == wanted
+        return torch.cat([old, self._new(entering, embedding, tail)], dim=1).argmax(1) == wanted
+
+    def _new(self, entering: Tensor, embedding: Tensor, tail: nn.Module) -> Tensor:
+        """New logits of what enters block R of the target; F_c answers in float32, whatever A and M_f compute in."""
+        with arithmetic(self.settings.precision, entering.device):
+            inner = self.candidate.embed(entering, tail)
+        return self.candidate.classify(embedding, inner.float())
 
     def _insertion(self, indices: Tensor, tail: nn.Module) -> Tensor:
         """L_ins: the clone against M_t and the source, or G on b · x."""
         inputs, settings = self.lessons.taught, self.settings
         old = inputs.old[indices]
-        new = self.candidate(self.taught(indices), inputs.embedding[indices], tail)
+        new = self._new(self.taught(indices), inputs.embedding[indices], tail)
         if settings.insertion == "labels":
             return objective.cross_entropy(old, new, inputs.labels[indices] + old.shape[1])
         loss = {
@@ -230,13 +238,16 @@ class _Learner:
         indices = indices % len(self.lessons.near)
         head, classes = self.task.source.head, list(self.task.classes)
         weight, bias = objective.source_rows(head, classes, rest_weight=0)
-        masked = F.linear(tail(self.near(indices)), weight, bias)
+        features = self.near(indices)
+        with arithmetic(self.settings.precision, features.device):
+            inner = tail(features)
+        masked = F.linear(inner.float(), weight, bias)
         return objective.localisation_loss(masked, self.lessons.near.answers[indices][:, classes])
 
     def _rehearsal(self, inputs: Inputs, indices: Tensor, tail: nn.Module) -> Tensor:
         """Joint cross-entropy on D_t ∪ D_o: all for the new classes on D_t, split as by M_s, and none on D_o."""
         old = inputs.old[indices]
-        new = self.candidate(self.rehearsed(indices), inputs.embedding[indices], tail)
+        new = self._new(self.rehearsed(indices), inputs.embedding[indices], tail)
         is_new = (inputs.labels[indices] >= 0).to(old)
         targets = objective.gated_targets(old, is_new, inputs.answers[indices][:, list(self.task.classes)])
         return objective.cross_entropy(old, new, targets)

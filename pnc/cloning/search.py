@@ -67,7 +67,7 @@ def to_package(
     """A hardened candidate as {M, R, A, F_c}."""
     offset = asdict(outcome.offset)
     gaps = torch.tensor(offset.pop("gaps"))
-    made = {"regime": settings.regime, "keep": settings.keep, "seed": seed}
+    made = {"regime": settings.regime, "keep": settings.keep, "precision": settings.precision, "seed": seed}
     made |= {"loss": outcome.converged, "accuracy": outcome.accuracy, **offset}
     adapter, rows = candidate.adapter, candidate.rows
     info = PackageInfo(

@@ -1,10 +1,13 @@
 """Every setting of a clone, with each ambiguity of the paper as a named choice. docs/method.md says why."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args, get_type_hints
+
+import torch
 
 from pnc.base.augment import Augmentation
 from pnc.base.errors import bad
+from pnc.base.precision import Precision, resolved
 from pnc.base.train import Schedule
 from pnc.cloning.local.neighbourhood import Neighbourhood
 from pnc.cloning.masks import MaskReading, kept_filters
@@ -55,6 +58,8 @@ class CloneSettings:
     ``start_inputs``, ``held_out_inputs``  how many A's start and the converged loss are computed on
     ``schedule``     for M, A and F_c together
     ``insert``       then, with M fixed, for A, F_c and the constants of a "rescaled" M; None for no such part
+    ``precision``    the arithmetic of all passes that teach or are taught; "auto" is bfloat16 where the processor
+                     computes in it. Calibration and everything that is measured stay in float32
     """
 
     regime: Regime = STRICT
@@ -80,9 +85,11 @@ class CloneSettings:
     held_out_inputs: int = 2048
     schedule: Schedule = field(default_factory=lambda: Schedule(epochs=3, batch=128, lr=5e-3))
     insert: Schedule | None = field(default_factory=lambda: Schedule(epochs=12, batch=128, lr=5e-3))
+    precision: Precision = "fp32"
 
     def __post_init__(self) -> None:
         kept_filters(1, self.keep)
+        resolved(self.precision, "cpu")
         for name in ("regime", "reading", "inputs", "insertion", "adapter", "start", "calibration"):
             known = get_args(get_type_hints(CloneSettings)[name])
             if getattr(self, name) not in known:
@@ -99,3 +106,7 @@ class CloneSettings:
         for name in ("inputs_per_epoch", "start_inputs", "held_out_inputs"):
             if getattr(self, name) < 1:
                 raise bad(name, expected="a positive number", found=getattr(self, name))
+
+    def on(self, device: torch.device | str) -> "CloneSettings":
+        """With nothing left to be decided by the machine that has ``device``."""
+        return replace(self, precision=resolved(self.precision, device))

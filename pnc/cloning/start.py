@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from pnc.base.errors import bad
 from pnc.base.images import as_float
+from pnc.base.precision import arithmetic
 from pnc.base.seeds import derive, generator
 from pnc.cloning import objective
 from pnc.cloning.adapter import Adapter
@@ -22,7 +23,7 @@ def start(task: CloneTask, settings: CloneSettings, position: int, seed: int) ->
     """A candidate for R_t = ``position`` before training. Raises PncError where there are no maps to plug into."""
     source, target = task.source, task.target
     entered = source_position(position, len(target), len(source))
-    h_t, h_s = next(_feature_pairs(task, position, entered, settings.start_inputs, seed))
+    h_t, h_s = next(_feature_pairs(task, position, entered, settings, seed))
     for role, block, h in (("target", position, h_t), ("source", entered, h_s)):
         if h.dim() != 4:
             raise bad(
@@ -36,7 +37,7 @@ def start(task: CloneTask, settings: CloneSettings, position: int, seed: int) ->
         )
         new_rows = nn.Linear(target.head.in_features + source.head.in_features, len(task.classes))
     if settings.start == "ridge":
-        adapter.start_from(_feature_pairs(task, position, entered, settings.start_inputs, seed))
+        adapter.start_from(_feature_pairs(task, position, entered, settings, seed))
     tail = MaskedTail(source, entered, settings.keep, settings.reading)
     weight, bias = objective.source_rows(source.head, task.classes, settings.rest_weight)
     with torch.no_grad():
@@ -48,11 +49,13 @@ def start(task: CloneTask, settings: CloneSettings, position: int, seed: int) ->
 
 @torch.no_grad()
 def _feature_pairs(
-    task: CloneTask, position: int, entered: int, count: int, seed: int
+    task: CloneTask, position: int, entered: int, settings: CloneSettings, seed: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Both networks' features where the module plugs in, on D_t and on widened pictures made from it."""
     draws = generator(seed, "adapter inputs")
-    for batch in rows(len(task.samples), count, draws).split(128):
+    for batch in rows(len(task.samples), settings.start_inputs, draws).split(128):
         pictures = as_float(task.samples.pixels[batch])
         for inputs in (pictures, widen(pictures, draws)):
-            yield task.target.run(inputs, 0, position), task.source.run(inputs, 0, entered)
+            with arithmetic(settings.precision, inputs.device):
+                pair = task.target.run(inputs, 0, position), task.source.run(inputs, 0, entered)
+            yield pair[0].float(), pair[1].float()

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pnc.arch import BlockNet
 from pnc.arch.twin import Twin
 from pnc.base.errors import bad
 from pnc.base.images import as_float
+from pnc.base.precision import Precision
 from pnc.base.progress import track
 from pnc.base.tensors import read_tensors, write_tensors
 from pnc.cloning.local.neighbourhood import Neighbourhood, perturb
-from pnc.cloning.local.passes import at_once
+from pnc.cloning.local.passes import at_once, embedded
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,14 @@ def fit_local_models(
     ridge: float = 1e-3,
     batch: int = 1000,
     of: Tensor | None = None,
+    precision: Precision = "fp32",
     progress: bool = False,
 ) -> LocalModels:
     """Fit g_i for every picture of ``pixels`` (uint8 [N, C, H, W]) against the logits of ``network``.
 
     ``ridge`` is λ, the strength of Ω(g_i); the intercept is not penalised. ``batch`` counts perturbed pictures; fewer
-    pass at a time where they are large. ``of`` names the pictures (default: 0…N−1).
+    pass at a time where they are large. ``of`` names the pictures (default: 0…N−1). ``precision`` is the arithmetic
+    of the network's passes.
     Raises PncError for no pictures, or a grid that does not divide them.
     """
     if len(pixels) == 0:
@@ -99,16 +102,16 @@ def fit_local_models(
     masks, twin = neighbourhood.draw(seed).to(pixels.device), cast(BlockNet, Twin(network).module)
     projection = _projection(masks, neighbourhood, ridge)
     parts = pixels.split(max(1, at_once(twin, pixels, batch) // len(masks)))
-    answers = (_answers(twin, as_float(part), masks) for part in track(parts, "local models", progress))
+    answers = (_answers(twin, as_float(part), masks, precision) for part in track(parts, "local models", progress))
     thetas = [torch.einsum("mb,nbc->nmc", projection, answer.float()) for answer in answers]
     named = torch.arange(len(pixels)) if of is None else of
     return LocalModels(torch.cat(thetas), masks, named.to(pixels.device))
 
 
-def _answers(network: nn.Module, pictures: Tensor, masks: Tensor) -> Tensor:
+def _answers(network: BlockNet, pictures: Tensor, masks: Tensor, precision: Precision) -> Tensor:
     """M_s(b · x) for every picture and mask: [n, |B|, C]."""
     repeated = pictures.repeat_interleave(len(masks), dim=0)
-    answers = network(perturb(repeated, masks.repeat(len(pictures), 1)))
+    answers = network.head(embedded(network, perturb(repeated, masks.repeat(len(pictures), 1)), precision))
     return answers.view(len(pictures), len(masks), -1)
 
 
