@@ -10,6 +10,7 @@ from pnc.base.augment import Augmentation
 from pnc.base.classifier import balanced
 from pnc.base.errors import bad
 from pnc.base.images import Images, as_float
+from pnc.base.precision import arithmetic
 from pnc.base.train import Checkpoint, Schedule, fit
 from pnc.cloned.model import ClonedModel
 
@@ -29,10 +30,12 @@ def fine_tuned(
 
     ``samples`` is D_t, labelled from 0 as the package attached last counts its classes; ``rehearsal`` is the stated
     part of D_o with the target's labels. Every class weighs the same. Batch statistics stay, as D_t alone would
-    distort them. The copy is a network of its own: only ``cloned``, which is left as it was, can still be detached.
+    distort them. It computes in the arithmetic that the package attached last was learned in. The copy is a network
+    of its own: only ``cloned``, which is left as it was, can still be detached.
     Raises PncError if ``samples`` name more or fewer classes than that package.
     """
-    new = len(cloned.packages[-1].info.names)
+    last = cloned.packages[-1].info
+    new, precision = len(last.names), last.provenance.get("precision", "fp32")
     if len(samples.class_names) != new:
         raise bad("classes of the samples (D_t)", expected=f"the {new} attached last", found=len(samples.class_names))
     pixels, labels = samples.pixels, samples.labels + len(cloned.classes) - new
@@ -41,8 +44,9 @@ def fine_tuned(
     network, weights = copy.deepcopy(cloned).requires_grad_(True), balanced(labels)
 
     def loss(indices: Tensor, draws: torch.Generator) -> Tensor:
-        logits = network(augmentation(as_float(pixels[indices]), draws))
-        return (weights[indices] * F.cross_entropy(logits, labels[indices], reduction="none")).mean()
+        with arithmetic(precision, pixels.device):
+            logits = network(augmentation(as_float(pixels[indices]), draws))
+        return (weights[indices] * F.cross_entropy(logits.float(), labels[indices], reduction="none")).mean()
 
     fit(
         network,

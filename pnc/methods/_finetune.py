@@ -17,8 +17,10 @@ from pnc.arch import BlockNet
 from pnc.base.classifier import balanced
 from pnc.base.errors import bad
 from pnc.base.images import Images, as_float
+from pnc.base.precision import arithmetic
 from pnc.base.seeds import derive
 from pnc.base.train import Schedule, fit
+from pnc.cloning.local.passes import embedded
 from pnc.methods._registry import MethodTask
 
 
@@ -53,7 +55,7 @@ def fine_tuned(
     D_o's samples too.
 
     Each class weighs the same in the loss, however many of its pictures there are. ``frozen_bn``: batch statistics
-    stay those of the target.
+    stay those of the target. It computes in the arithmetic that the target was trained in.
     """
     network = extended(task.target, len(task.clone.classes), task.seed)
     images = seen(task) if images is None else images
@@ -61,7 +63,9 @@ def fine_tuned(
 
     def loss(indices: Tensor, draws: torch.Generator) -> Tensor:
         pictures, labels = task.recipe.augmentation(as_float(images.pixels[indices]), draws), images.labels[indices]
-        embedding = network.embed(network.run(pictures))
+        with arithmetic(task.recipe.precision, pictures.device):
+            embedding = network.embed(network.run(pictures))
+        embedding = embedding.float()
         logits = network.head(embedding)
         each = _labelled(task, terms, logits, labels) + _taught(task, terms, pictures, logits, labels)
         if terms.head:
@@ -107,14 +111,18 @@ def _taught(task: MethodTask, terms: Terms, pictures: Tensor, logits: Tensor, la
     classes, old = list(task.clone.classes), task.old_classes
     added = torch.zeros(len(pictures), device=pictures.device)
     if terms.lwf:
-        with torch.no_grad():
-            teacher = task.target(pictures)
+        teacher = _answers(task.target, pictures, task)
         added = added + terms.lwf * distillation(logits[:, :old], teacher, terms.temperature)
     if terms.kd:
-        with torch.no_grad():
-            teacher = task.clone.source(pictures)[:, classes]
+        teacher = _answers(task.clone.source, pictures, task)[:, classes]
         added = added + terms.kd * (labels >= old) * _copied(logits[:, old:], teacher, terms.temperature)
     return added
+
+
+@torch.no_grad()
+def _answers(teacher: BlockNet, pictures: Tensor, task: MethodTask) -> Tensor:
+    logits: Tensor = teacher.head(embedded(teacher, pictures, task.recipe.precision))
+    return logits
 
 
 def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

@@ -104,3 +104,12 @@ def test_a_run_that_is_through_is_read_from_its_checkpoint(tmp_path: Path) -> No
 def test_samples_of_other_classes_are_refused() -> None:
     with pytest.raises(PncError, match=r"^classes of the samples \(D_t\): expected the 2 attached last, found 3$"):
         tuned(samples=images(3, 4))
+
+
+def test_it_computes_in_the_arithmetic_that_the_last_package_was_learned_in() -> None:
+    exact, rounded = cloned(), cloned()
+    package = rounded.packages[-1]
+    package.info.provenance["precision"] = "bf16"
+    one, other = (predict(tuned(model), SAMPLES.pixels) for model in (exact, rounded))
+    assert other.dtype == torch.float32 and not torch.equal(one, other)
+    torch.testing.assert_close(one, other, rtol=0.1, atol=0.1 * float(one.abs().max()))

@@ -293,3 +293,13 @@ def test_distillation_is_zero_for_equal_logits_and_blind_to_an_offset() -> None:
     teacher = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
     assert distillation(teacher + 3, teacher, 2.0).tolist() == pytest.approx([0] * 5, abs=1e-5)
     assert distillation(teacher.flip(1), teacher, 2.0).min() > 0.01
+
+
+@pytest.mark.parametrize(("name", "regime"), EVERYWHERE)
+def test_a_target_that_was_trained_in_bf16_is_fine_tuned_in_it(name: str, regime: str) -> None:
+    """And what it is compared with, its weights and its answers, stays float32."""
+    exact, rounded = (method_task(regime, recipe=replace(STILL, precision=kind)) for kind in ("fp32", "bf16"))
+    one, other = (run(name, task) for task in (exact, rounded))
+    assert {parameter.dtype for parameter in other.old.parameters()} == {torch.float32}
+    assert not torch.equal(answers(one), answers(other))
+    torch.testing.assert_close(answers(one), answers(other), rtol=0.1, atol=0.1 * float(answers(one).abs().max()))
