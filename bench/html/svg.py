@@ -69,10 +69,15 @@ def _plain(root: ET.Element) -> None:
         if each.tag == "g":
             each.attrib.pop("id", None)
         for name, text in each.attrib.items():
-            short = _NUMBER.sub(lambda found: f"{float(found[0]):.5g}", " ".join(text.split()))
-            each.attrib[name] = _COLOUR.sub(lambda found: _VARIABLES[found[0]], short) if name == "style" else short
+            short = _NUMBER.sub(lambda found: f"{float(found[0]):.4g}", " ".join(text.split()))
+            each.attrib[name] = _style(short) if name == "style" else short
     for metadata in root.findall("metadata"):
         root.remove(metadata)
+
+
+def _style(text: str) -> str:
+    coloured = _COLOUR.sub(lambda found: _VARIABLES[found[0]], text)
+    return coloured.replace(": ", ":").replace("; ", ";")
 
 
 def _refer(each: ET.Element, names: dict[str, str]) -> None:
