@@ -22,7 +22,7 @@ def project(finished: Project, tmp_path: Path) -> Project:
 def tiny(params: Params) -> Params:
     """The small suite with one position, one baseline and one table, and with epochs enough to be killed between."""
     values = small(params)
-    for trained in (values["networks"]["old"]["recipe"], values["networks"]["new"]["recipe"], values["clone"]):
+    for trained in (*values["recipes"].values(), values["clone"]):
         trained["schedule"]["epochs"] = 8
     values["variants"]["unmasked"]["positions"] = [2]
     values["grids"]["main"]["R"] = [2]
